@@ -1,0 +1,1 @@
+"""The contract, and the way to the broker."""

@@ -1,0 +1,386 @@
+"""The messages of the contract: models, and the way to and from JSON bytes.
+
+Reading is strict about required keys, types, finite numbers and sizes, and lenient about unknown
+keys, so that new versions can add some. Every fault is one `DecodeError`.
+"""
+
+import json
+import unicodedata
+import zlib
+from typing import Annotated, Any, Final, Generic, Literal, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+MAX_PAYLOAD_BYTES: Final = 256 * 1024
+MAX_BATCH_BYTES: Final = 64 * 1024
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_MAX_INFLATED_BYTES: Final = 8 * 1024 * 1024
+_MAX_INTEGER: Final = 2**63 - 1
+_MAX_INSTANCE_BYTES: Final = 255
+_FAULTS_TOLD: Final = 3
+
+
+class DecodeError(ValueError):
+    """A payload that is no message of its topic.
+
+    `reason` is one of `too_large`, `not_json`, `invalid`, `not_gzip`; the text says what is wrong
+    and where, without quoting the payload.
+    """
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+def _without_control_characters(text: str) -> str:
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+def _instance(text: str) -> str:
+    if not 1 <= len(text.encode("utf-8", "surrogatepass")) <= _MAX_INSTANCE_BYTES:
+        raise ValueError(f"an instance has 1 to {_MAX_INSTANCE_BYTES} bytes")
+    return _without_control_characters(text)
+
+
+Line = Annotated[str, Field(max_length=1024), AfterValidator(_without_control_characters)]
+Epoch = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+Counter = Annotated[int, Field(ge=0, le=_MAX_INTEGER)]
+Sequence = Annotated[int, Field(ge=1, le=_MAX_INTEGER)]
+Time = Annotated[float, Field(ge=0, le=253_402_300_799)]
+Interval = Annotated[int, Field(ge=1, le=21_600)] | Annotated[float, Field(ge=1, le=21_600)]
+FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+CollectorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}\.[a-z][a-z0-9_]{0,63}$")]
+InstanceName = Annotated[str, AfterValidator(_instance)]
+Number = Annotated[int, Field(ge=-_MAX_INTEGER, le=_MAX_INTEGER)] | float
+Fields = dict[FieldName, Number | None]
+Instances = dict[InstanceName, Fields]
+Interrupted = Literal["stopped", "shutdown", "reboot", "lost"]
+Span = tuple[Sequence, Sequence]
+Eviction = tuple[Sequence, Sequence, Literal["size", "age", "power_cut", "forgotten"]]
+
+
+class Message(BaseModel):
+    """What all messages have in common: frozen, strict, open to unknown keys."""
+
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="ignore",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        serialize_by_alias=True,
+    )
+
+
+class Online(Message):
+    """A birth: the agent lives. Times in Unix seconds, `interval` the shortest in force."""
+
+    state: Literal["online"] = "online"
+    since: Time
+    session: Counter
+    epoch: Epoch
+    interval: Interval
+    seq: Counter
+
+
+class Offline(Message):
+    """A goodbye (`stopped`, `shutdown`, `reboot`) or the last will (`lost`, without `since`)."""
+
+    state: Literal["offline"] = "offline"
+    reason: Interrupted
+    since: Time | None = None
+    session: Counter
+    epoch: Epoch
+
+
+class FieldInfo(Message):
+    """What a metric is: its unit, and `gauge`, `counter` or `state`."""
+
+    unit: Line
+    kind: Literal["gauge", "counter", "state"]
+
+
+class Info(Message):
+    """Facts about a host that hardly change."""
+
+    hostname: Line
+    model: Line | None = None
+    os: Line | None = None
+    kernel: Line | None = None
+    architecture: Line | None = None
+    cpus: Counter | None = None
+    memory_bytes: Counter | None = None
+    addresses: list[Line] = []
+    boot: Line | None = None
+    boot_time: Time | None = None
+    agent: Line
+    labels: dict[Line, Line] = {}
+    description: Line | None = None
+    interval: Interval
+    collectors: dict[CollectorName, Interval] = {}
+    fields: dict[MetricName, FieldInfo] = {}
+
+
+def _kind_of_error(text: str) -> str:
+    if not text.startswith(("unsupported:", "denied:", "timeout:", "failed:")):
+        raise ValueError("begins with unsupported:, denied:, timeout: or failed:")
+    return text
+
+
+class Reading(Message):
+    """What one collector found at one moment, without its sequence number.
+
+    `fields` is what the node has once, `instances` what it has several of, `error` what failed.
+    """
+
+    time: Time
+    interval: Interval
+    fields: Fields | None = None
+    instances: Instances | None = None
+    error: Annotated[Line, AfterValidator(_kind_of_error)] | None = None
+    clock: Literal["unsynchronized"] | None = None
+
+    @model_validator(mode="after")
+    def _says_something_once(self) -> Self:
+        if self.fields is None and self.instances is None and self.error is None:
+            raise ValueError("a report has fields, instances or an error")
+        mine = self.fields or {}
+        if any(name in mine for fields in (self.instances or {}).values() for name in fields):
+            raise ValueError("a field belongs to the node or to its instances, never both")
+        return self
+
+
+class Report(Reading):
+    """A `metrics/<collector>` message."""
+
+    epoch: Epoch
+    seq: Sequence
+
+
+class Event(Message):
+    """Something that happened once on a node."""
+
+    epoch: Epoch
+    seq: Sequence
+    time: Time
+    kind: CollectorName
+    detail: dict[str, JsonValue] = {}
+
+
+class BacklogReport(Reading):
+    """A report within a batch: the epoch is the batch's, the collector is named."""
+
+    collector: CollectorName
+    seq: Sequence
+
+
+class BacklogEvent(Message):
+    """An event within a batch."""
+
+    kind: CollectorName
+    seq: Sequence
+    time: Time
+    detail: dict[str, JsonValue] = {}
+
+
+class Backlog(Message):
+    """A batch of what was not received in time.
+
+    The items stay undecoded, so that one bad item costs only itself; see `BACKLOG_ITEM`.
+    """
+
+    epoch: Epoch
+    reports: list[dict[str, JsonValue]] = []
+    evicted: list[Eviction] = []
+
+
+class Receipt(Message):
+    """The recorder durably holds every number of `epoch` up to `through` except `missing`."""
+
+    database: Line
+    epoch: Epoch
+    through: Counter
+    missing: list[Span] = []
+
+
+class Applied(Message):
+    """Which fleet revision runs on a node, and what was wrong with it."""
+
+    revision: Counter
+    digest: Line
+    problems: list[Line] = []
+    collectors: dict[CollectorName, dict[str, JsonValue]] = {}
+
+
+class Command(Message):
+    """A request to a node or service; further keys are the command's own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    command: CollectorName
+    expires: Time | None = None
+
+
+class Reply(Message):
+    """The answer to a command."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    ok: bool
+    result: JsonValue = None
+    error: Line | None = None
+
+
+Severity = Literal["info", "warning", "critical"]
+Flag = Literal["acknowledged", "silenced", "inhibited", "recovering", "flapping", "stale"]
+
+
+class AlertInstance(Message):
+    """One instance of an alert; the one without a name is keyed by the empty string."""
+
+    state: Literal["pending", "firing"]
+    value: Number | None = None
+    since: Time
+
+
+class Alert(Message):
+    """An alert that is pending or firing."""
+
+    state: Literal["pending", "firing"]
+    severity: Severity
+    metric: MetricName | None = None
+    threshold: Number | None = None
+    since: Time
+    evaluated: Time
+    summary: Line
+    incident: Line | None = None
+    flags: list[Flag] = []
+    instances: dict[str, AlertInstance] = {}
+
+
+class AlertEnded(Message):
+    """The message, not retained, that says an alert is over."""
+
+    state: Literal["ended"] = "ended"
+    reason: Line
+    time: Time | None = None
+    incident: Line | None = None
+
+
+class ServiceOnline(Message):
+    """A service lives; `health` is its own account of how it fares."""
+
+    state: Literal["online"] = "online"
+    since: Time
+    version: Line
+    health: dict[str, JsonValue] = {}
+
+
+class ServiceOffline(Message):
+    """A service stopped, or was lost (the last will)."""
+
+    state: Literal["offline"] = "offline"
+    reason: Interrupted
+    since: Time | None = None
+
+
+T = TypeVar("T")
+
+
+class Codec(Generic[T]):
+    """Reads one kind of message."""
+
+    def __init__(self, model: Any) -> None:
+        self._adapter: TypeAdapter[T] = TypeAdapter(model)
+
+    def decode(self, payload: bytes) -> T:
+        """Read JSON bytes. Raises DecodeError."""
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            raise DecodeError(
+                "too_large", f"{len(payload)} bytes; at most {MAX_PAYLOAD_BYTES} are allowed"
+            )
+        try:
+            return self._adapter.validate_json(payload)
+        except ValidationError as error:
+            raise _translated(error) from error
+
+    def decode_value(self, value: JsonValue) -> T:
+        """Read a value that was JSON. Raises DecodeError."""
+        return self.decode(json.dumps(value).encode())
+
+    def json_schema(self) -> dict[str, Any]:
+        """Give the JSON Schema of the message, for readers in other languages."""
+        return self._adapter.json_schema(mode="validation")
+
+
+class _BacklogCodec(Codec[Backlog]):
+    def decode(self, payload: bytes) -> Backlog:
+        """Read a batch, plain or gzip-compressed. Raises DecodeError."""
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            return super().decode(payload)
+        plain = _inflated(payload) if payload.startswith(_GZIP_MAGIC) else payload
+        try:
+            return self._adapter.validate_json(plain)
+        except ValidationError as error:
+            raise _translated(error) from error
+
+
+def _inflated(payload: bytes) -> bytes:
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        plain = inflater.decompress(payload, _MAX_INFLATED_BYTES)
+    except zlib.error as error:
+        raise DecodeError("not_gzip", f"damaged gzip: {error}") from error
+    if inflater.unconsumed_tail:
+        raise DecodeError("too_large", f"inflates to more than {_MAX_INFLATED_BYTES} bytes")
+    if not inflater.eof:
+        raise DecodeError("not_gzip", "the gzip stream ends too early")
+    return plain
+
+
+def _translated(error: ValidationError) -> DecodeError:
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    reason = "not_json" if faults[0]["type"] == "json_invalid" else "invalid"
+    told = "; ".join(f"{_place(fault['loc'])}{fault['msg']}" for fault in faults[:_FAULTS_TOLD])
+    untold = len(faults) - _FAULTS_TOLD
+    more = f" and {untold} more" if untold > 0 else ""
+    return DecodeError(reason, told[:500] + more)
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    path = ".".join(ascii(part)[1:-1] if isinstance(part, str) else str(part) for part in location)
+    return f"{path[:120]}: " if path else ""
+
+
+def encode(message: Message) -> bytes:
+    """Write a message as compact JSON in UTF-8; what is `None` stays out."""
+    return message.model_dump_json(exclude_none=True).encode()
+
+
+class _Numbered(Message):
+    epoch: Epoch
+    seq: Sequence
+
+
+_NUMBERED: Final = Codec[_Numbered](_Numbered)
+
+
+def number_in(payload: bytes) -> tuple[str, int] | None:
+    """Find (`epoch`, `seq`) in a report or event that was refused; None when unreadable."""
+    try:
+        found = _NUMBERED.decode(payload)
+    except DecodeError:
+        return None
+    return found.epoch, found.seq

@@ -1,0 +1,210 @@
+"""The topic tree: no other module spells a topic.
+
+Everything lies under ``<prefix>/v1/``. The third level says who writes: what is under
+``node/<node>/`` is written by that node alone, so one access pattern covers it. `BRANCHES` is the
+whole tree as a table; building, parsing and documenting topics all read it.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Final
+
+VERSION: Final = "v1"
+DEFAULT_PREFIX: Final = "rollcall"
+SERVICES: Final = ("recorder", "alerts", "lcd", "dashboard", "admin", "homeassistant", "bridge")
+
+_NODE: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_COLLECTOR: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_RULE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PREFIX: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class TopicError(ValueError):
+    """A name that cannot be part of a topic, or a topic that is not part of the tree."""
+
+
+class Kind(StrEnum):
+    """What a topic carries."""
+
+    STATUS = "status"
+    INFO = "info"
+    METRICS = "metrics"
+    BACKLOG = "backlog"
+    APPLIED = "applied"
+    EVENT = "event"
+    NODE_REPLY = "node_reply"
+    FLEET = "fleet"
+    COMMAND = "command"
+    RECEIPT = "receipt"
+    ALERT = "alert"
+    SERVICE_STATUS = "service_status"
+    SERVICE_REPLY = "service_reply"
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One line of the topic tree.
+
+    `levels` are the levels below the root; a level in angle brackets is a placeholder.
+    """
+
+    kind: Kind
+    levels: tuple[str, ...]
+    writer: str
+    retained: bool
+    expiry_s: int | None = None
+
+
+BRANCHES: Final = (
+    Branch(Kind.STATUS, ("node", "<node>", "status"), "node", retained=True),
+    Branch(Kind.INFO, ("node", "<node>", "info"), "node", retained=True),
+    Branch(
+        Kind.METRICS,
+        ("node", "<node>", "metrics", "<collector>"),
+        "node",
+        retained=True,
+        expiry_s=86_400,
+    ),
+    Branch(Kind.BACKLOG, ("node", "<node>", "backlog"), "node", retained=False),
+    Branch(Kind.APPLIED, ("node", "<node>", "applied"), "node", retained=True),
+    Branch(Kind.EVENT, ("node", "<node>", "event"), "node", retained=False),
+    Branch(Kind.NODE_REPLY, ("node", "<node>", "reply", "<id>"), "node", retained=False),
+    Branch(Kind.FLEET, ("control", "fleet"), "admin", retained=True),
+    Branch(
+        Kind.COMMAND,
+        ("control", "command", "<name>"),
+        "admin, alerts",
+        retained=False,
+        expiry_s=30,
+    ),
+    Branch(Kind.RECEIPT, ("receipt", "<node>"), "recorder", retained=True),
+    Branch(Kind.ALERT, ("alert", "<node>", "<rule>"), "alerts", retained=True),
+    Branch(Kind.SERVICE_STATUS, ("service", "<name>", "status"), "service", retained=True),
+    Branch(Kind.SERVICE_REPLY, ("service", "<name>", "reply", "<id>"), "service", retained=False),
+)
+_BY_KIND: Final = {branch.kind: branch for branch in BRANCHES}
+
+
+def is_service_name(name: str) -> bool:
+    """Say whether `name` is reserved for a service: `recorder`, `recorder-2`, ..."""
+    return any(name == service or name.startswith(f"{service}-") for service in SERVICES)
+
+
+def is_node_name(name: str) -> bool:
+    """Say whether `name` may be a node: the contract's pattern, and no service's name."""
+    return _NODE.fullmatch(name) is not None and not is_service_name(name)
+
+
+def node_name_from(hostname: str) -> str:
+    """Make a node name of a host name: lower case, illegal characters to `-`.
+
+    Raises TopicError when nothing legal is left of it or a service owns the name.
+    """
+    name = re.sub(r"[^a-z0-9-]+", "-", hostname.lower()).strip("-")[:63].strip("-")
+    if not is_node_name(name):
+        raise TopicError(
+            f"host name {hostname!r} makes no node name; set [agent] node in rollcall.toml"
+        )
+    return name
+
+
+def _is_name(text: str) -> bool:
+    return _NODE.fullmatch(text) is not None
+
+
+_ACCEPTS: Final[dict[str, Callable[[str], bool]]] = {
+    "<node>": is_node_name,
+    "<name>": _is_name,
+    "<collector>": lambda text: _COLLECTOR.fullmatch(text) is not None,
+    "<rule>": lambda text: _RULE.fullmatch(text) is not None,
+    "<id>": lambda text: _ID.fullmatch(text) is not None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A parsed topic: what it carries, whose it is, and the last placeholder if it has two."""
+
+    kind: Kind
+    name: str = ""
+    leaf: str = ""
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The tree under one prefix (`[broker] prefix`). Raises TopicError for an illegal prefix."""
+
+    prefix: str = DEFAULT_PREFIX
+
+    def __post_init__(self) -> None:
+        if _PREFIX.fullmatch(self.prefix) is None:
+            raise TopicError(
+                f"prefix {self.prefix!r} is not one topic level of letters, digits, - and _"
+            )
+
+    @cached_property
+    def root(self) -> str:
+        """The first two levels: `rollcall/v1`."""
+        return f"{self.prefix}/{VERSION}"
+
+    def topic(self, kind: Kind, *names: str) -> str:
+        """Build the topic of `kind`, filling its placeholders with `names` in order.
+
+        Raises TopicError for a name that its place does not allow.
+        """
+        return self._fill(kind, names, wildcards=False)
+
+    def topic_filter(self, kind: Kind, *names: str) -> str:
+        """Build a topic filter of `kind`; a name may be the wildcard `+`.
+
+        Raises TopicError for any other name that its place does not allow.
+        """
+        return self._fill(kind, names, wildcards=True)
+
+    def parse(self, topic: str) -> Address:
+        """Take a topic apart. Raises TopicError when it is not one of the tree's."""
+        prefix, _, rest = topic.partition("/")
+        version, _, path = rest.partition("/")
+        if prefix == self.prefix and version == VERSION:
+            levels = path.split("/")
+            for branch in BRANCHES:
+                names = _match(branch.levels, levels)
+                if names is not None:
+                    return Address(branch.kind, *names)
+        raise TopicError(f"no topic of the tree under {self.root}: {topic[:200]!r}")
+
+    def _fill(self, kind: Kind, names: tuple[str, ...], *, wildcards: bool) -> str:
+        levels = list(_BY_KIND[kind].levels)
+        places = [i for i, level in enumerate(levels) if level in _ACCEPTS]
+        if len(places) != len(names):
+            raise TopicError(f"{kind} takes {len(places)} names, not {len(names)}")
+        for place, name in zip(places, names, strict=True):
+            if not (wildcards and name == "+") and not _ACCEPTS[levels[place]](name):
+                raise TopicError(f"{name[:200]!r} cannot be the {levels[place]} of a {kind} topic")
+            levels[place] = name
+        return "/".join((self.root, *levels))
+
+
+def _match(pattern: tuple[str, ...], levels: list[str]) -> tuple[str, ...] | None:
+    if len(pattern) != len(levels):
+        return None
+    names = []
+    for expected, level in zip(pattern, levels, strict=True):
+        accepts = _ACCEPTS.get(expected)
+        if accepts is None:
+            if expected != level:
+                return None
+        elif accepts(level):
+            names.append(level)
+        else:
+            return None
+    return tuple(names)
+
+
+def branch_of(kind: Kind) -> Branch:
+    """Give the line of the tree for `kind`: its writer, retention and expiry."""
+    return _BY_KIND[kind]

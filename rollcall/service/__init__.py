@@ -1,0 +1,1 @@
+"""What makes a Python program a well-behaved process."""

@@ -1,0 +1,63 @@
+"""From the command line to a running service and back: arguments, signals, exit codes."""
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from rollcall.service import config, logs
+from rollcall.service.lock import AlreadyRunningError
+from rollcall.service.settings import Settings
+
+EXIT_FAILED: Final = 1
+EXIT_CONFIGURATION: Final = 78
+
+_log = logging.getLogger(__name__)
+
+Body = Callable[[Settings, argparse.Namespace, threading.Event], None]
+
+
+def parser(name: str, purpose: str) -> argparse.ArgumentParser:
+    """Make the argument parser every service shares; a service may add its own options."""
+    made = argparse.ArgumentParser(prog=f"rollcall run {name}", description=purpose)
+    made.add_argument("--config", type=Path, metavar="FILE", help="default: the first one found")
+    made.add_argument("-v", "--verbose", action="store_true", help="log from DEBUG on")
+    return made
+
+
+def stop_on_signals() -> threading.Event:
+    """Give an event that SIGTERM and SIGINT set; a signal does nothing else."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def run(arguments: argparse.ArgumentParser, body: Body, argv: Sequence[str] | None = None) -> int:
+    """Run a service until it is told to stop; give its exit code.
+
+    0 after a stop, 1 when it failed, 78 when the configuration is wrong.
+    """
+    parsed = arguments.parse_args(argv)
+    logs.configure(verbose=parsed.verbose)
+    stop = stop_on_signals()
+    try:
+        body(config.load(parsed.config), parsed, stop)
+    except config.ConfigError as error:
+        _say(f"error: {error}")
+        return EXIT_CONFIGURATION
+    except AlreadyRunningError as error:
+        _say(f"error: {error}")
+        return EXIT_FAILED
+    except Exception:
+        _log.exception("stopped by a fault of its own")
+        return EXIT_FAILED
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")

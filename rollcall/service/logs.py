@@ -1,0 +1,29 @@
+"""Logging: one line an event on standard error; under systemd the journal adds the time."""
+
+import logging
+import os
+import time
+
+
+class _LineFormatter(logging.Formatter):
+    """Keeps an entry on one line, so that no payload can forge another."""
+
+    converter = time.gmtime
+
+    def format(self, record: logging.LogRecord) -> str:
+        line, *trace = super().format(record).split("\n")
+        kept = "\n".join((line, *(f"    {more}" for more in trace)))
+        return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in kept)
+
+
+def configure(*, verbose: bool) -> None:
+    """Send log lines to standard error: from INFO on, with `verbose` from DEBUG on."""
+    journal = "JOURNAL_STREAM" in os.environ
+    layout = "%(levelname)s %(name)s: %(message)s"
+    stream = logging.StreamHandler()
+    stream.setFormatter(
+        _LineFormatter(layout if journal else f"%(asctime)s {layout}", "%Y-%m-%dT%H:%M:%SZ")
+    )
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO, handlers=[stream], force=True
+    )

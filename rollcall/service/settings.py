@@ -1,0 +1,125 @@
+"""What may be configured: the sections of `rollcall.toml`, with a default for every key.
+
+Times are whole seconds. Secrets never stand here: a `*_file` key names the file that holds one.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
+Seconds = Annotated[int, Field(ge=1)]
+
+
+def data_folder() -> Path:
+    """Where everything lies that Rollcall keeps for this user, by the XDG base directories."""
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "rollcall"
+
+
+class Section(BaseModel):
+    """A section of the file: an unknown key is an error, and errors never quote a value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Cluster(Section):
+    """The cluster as a whole."""
+
+    name: str = Field("home", min_length=1, max_length=63, description="names it in mails")
+
+
+class Broker(Section):
+    """The way to Mosquitto."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="host name or address")
+    port: Port = Field(1883, description="TCP port")
+    ca_file: Path | None = Field(None, description="certificate authority; switches TLS on")
+    certificate_file: Path | None = Field(None, description="our certificate, with mutual TLS")
+    key_file: Path | None = Field(None, description="the key of our certificate")
+    username: str | None = Field(None, description="user name, where passwords are used")
+    password_file: Path | None = Field(None, description="file that holds the password")
+    prefix: str = Field(
+        "rollcall", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="first topic level"
+    )
+    keep_alive: Annotated[int, Field(ge=5, le=110)] = Field(
+        15, description="seconds of silence after which the broker asks"
+    )
+    will_delay: Annotated[int, Field(ge=0, le=60)] = Field(
+        2, description="seconds between a lost connection and the last will"
+    )
+
+
+class Agent(Section):
+    """The agent on this host."""
+
+    node: str | None = Field(None, description="node name; default: the host name")
+    interval: Annotated[int, Field(ge=1, le=21_600)] = Field(
+        10, description="seconds between reports of collectors without an interval of their own"
+    )
+    labels: dict[str, str] = Field({}, description="labels that the node announces")
+    description: str | None = Field(None, max_length=200, description="where or what it is")
+    state_dir: Path = Field(
+        default_factory=lambda: data_folder() / "agent", description="folder of the spool"
+    )
+
+
+class Recorder(Section):
+    """The recorder."""
+
+    database: str = Field(
+        default_factory=lambda: f"sqlite:///{data_folder() / 'rollcall.db'}",
+        description="URL of the database: sqlite:///path/to/rollcall.db",
+    )
+
+
+class Alerts(Section):
+    """The alert service."""
+
+    state_dir: Path = Field(
+        default_factory=lambda: data_folder() / "alerts", description="folder of its own database"
+    )
+
+
+class Mail(Section):
+    """Who gets mail, and through which server."""
+
+    host: str = Field("", description="SMTP server; empty: mails are written into `folder`")
+    port: Port | None = Field(None, description="default: 587, with security tls 465, none 25")
+    security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="never falls back to a weaker one"
+    )
+    username: str | None = Field(None, description="user name at the SMTP server")
+    password_file: Path | None = Field(None, description="file that holds the password")
+    ca_file: Path | None = Field(None, description="certificate authority of the SMTP server")
+    sender: str = Field("rollcall@localhost", alias="from", description="address of the sender")
+    to: list[str] = Field(["root@localhost"], min_length=1, description="addresses of the readers")
+    folder: Path = Field(
+        default_factory=lambda: data_folder() / "mail",
+        description="where mails go as .eml files while no host is set",
+    )
+
+
+class Lcd(Section):
+    """The character display."""
+
+    name: str = Field("lcd", pattern=r"^lcd(-[a-z0-9-]{1,40})?$", description="its service name")
+    bus: Annotated[int, Field(ge=0, le=255)] = Field(1, description="I2C bus: /dev/i2c-N")
+    address: Annotated[int, Field(ge=0x08, le=0x77)] | Literal["auto"] = Field(
+        "auto", description="I2C address such as 0x27, or auto"
+    )
+    size: Literal["20x4"] = Field("20x4", description="columns x rows")
+
+
+class Settings(Section):
+    """The whole file."""
+
+    cluster: Cluster = Cluster()
+    broker: Broker = Broker()
+    agent: Agent = Field(default_factory=Agent)
+    recorder: Recorder = Field(default_factory=Recorder)
+    alerts: Alerts = Field(default_factory=Alerts)
+    mail: Mail = Field(default_factory=Mail)
+    lcd: Lcd = Lcd()
