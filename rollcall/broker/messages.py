@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    PlainSerializer,
     TypeAdapter,
     ValidationError,
     model_validator,
@@ -57,7 +58,9 @@ Line = Annotated[str, Field(max_length=1024), AfterValidator(_without_control_ch
 Epoch = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Counter = Annotated[int, Field(ge=0, le=_MAX_INTEGER)]
 Sequence = Annotated[int, Field(ge=1, le=_MAX_INTEGER)]
-Time = Annotated[float, Field(ge=0, le=253_402_300_799)]
+Time = Annotated[
+    float, Field(ge=0, le=253_402_300_799), PlainSerializer(lambda seconds: round(seconds, 3))
+]
 Interval = Annotated[int, Field(ge=1, le=21_600)] | Annotated[float, Field(ge=1, le=21_600)]
 FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 CollectorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
@@ -362,6 +365,24 @@ def _translated(error: ValidationError) -> DecodeError:
 def _place(location: tuple[int | str, ...]) -> str:
     path = ".".join(ascii(part)[1:-1] if isinstance(part, str) else str(part) for part in location)
     return f"{path[:120]}: " if path else ""
+
+
+STATUS: Final = Codec[Online | Offline](Annotated[Online | Offline, Field(discriminator="state")])
+INFO: Final = Codec[Info](Info)
+REPORT: Final = Codec[Report](Report)
+EVENT: Final = Codec[Event](Event)
+BACKLOG: Final = _BacklogCodec(Backlog)
+BACKLOG_ITEM: Final = Codec[BacklogReport | BacklogEvent](BacklogReport | BacklogEvent)
+RECEIPT: Final = Codec[Receipt](Receipt)
+APPLIED: Final = Codec[Applied](Applied)
+COMMAND: Final = Codec[Command](Command)
+REPLY: Final = Codec[Reply](Reply)
+ALERT: Final = Codec[Alert | AlertEnded](
+    Annotated[Alert | AlertEnded, Field(discriminator="state")]
+)
+SERVICE_STATUS: Final = Codec[ServiceOnline | ServiceOffline](
+    Annotated[ServiceOnline | ServiceOffline, Field(discriminator="state")]
+)
 
 
 def encode(message: Message) -> bytes:

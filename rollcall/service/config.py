@@ -1,7 +1,7 @@
 """One TOML file, the environment and secrets into frozen settings.
 
-Default < the file < `ROLLCALL_SECTION__KEY`. All faults come in one error, each with its origin and,
-for an unknown key, the nearest known one.
+Default < the file < `ROLLCALL_SECTION__KEY`. All faults come in one error, each with its
+origin and, for an unknown key, the nearest known one.
 """
 
 import difflib
@@ -43,7 +43,7 @@ class ConfigError(Exception):
 
 
 def runtime_file() -> Path:
-    """The file that a running `rollcall up` leaves, so that other commands find it."""
+    """Give the file that a running `rollcall up` leaves, so that other commands find it."""
     return data_folder() / "up" / "rollcall.toml"
 
 
@@ -152,15 +152,17 @@ def _nearest(path: list[str]) -> str:
 def _line_of(section: str, key: str, text: str) -> str:
     """Find the line of a key; tomllib gives positions for syntax errors only."""
     here = ""
-    fallback = ""
+    section_line = ""
     for number, line in enumerate(text.splitlines(), 1):
         table = re.match(r"\s*\[\s*([^\]]+?)\s*\]", line)
         if table:
             here = table[1]
-            if here == section:
-                fallback = f"line {number}"
-        elif here == section and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
+        if (table and here == section) or (not here and _assigns(section, line)):
+            section_line = f"line {number}"
+        elif here == section and _assigns(key, line):
             return f"line {number}"
-        elif not here and re.match(rf"\s*{re.escape(section)}\s*[=.]", line):
-            return f"line {number}"
-    return fallback
+    return section_line
+
+
+def _assigns(key: str, line: str) -> bool:
+    return re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line) is not None

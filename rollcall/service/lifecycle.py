@@ -53,7 +53,7 @@ def run(arguments: argparse.ArgumentParser, body: Body, argv: Sequence[str] | No
     except AlreadyRunningError as error:
         _say(f"error: {error}")
         return EXIT_FAILED
-    except Exception:
+    except Exception:  # noqa: BLE001 - the one place of a process where any fault ends
         _log.exception("stopped by a fault of its own")
         return EXIT_FAILED
     return 0

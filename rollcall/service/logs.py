@@ -8,7 +8,8 @@ import time
 class _LineFormatter(logging.Formatter):
     """Keeps an entry on one line, so that no payload can forge another."""
 
-    converter = time.gmtime
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
+        return time.strftime(datefmt or "%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
 
     def format(self, record: logging.LogRecord) -> str:
         line, *trace = super().format(record).split("\n")
@@ -21,9 +22,7 @@ def configure(*, verbose: bool) -> None:
     journal = "JOURNAL_STREAM" in os.environ
     layout = "%(levelname)s %(name)s: %(message)s"
     stream = logging.StreamHandler()
-    stream.setFormatter(
-        _LineFormatter(layout if journal else f"%(asctime)s {layout}", "%Y-%m-%dT%H:%M:%SZ")
-    )
+    stream.setFormatter(_LineFormatter(layout if journal else f"%(asctime)s {layout}"))
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO, handlers=[stream], force=True
     )

@@ -1,0 +1,312 @@
+"""Fold messages into the newest state of every node, with ages.
+
+What the alert service, the display and the console share, so that they never disagree. Pure: the
+time is an argument, and nothing here waits or talks.
+
+A live message is judged by its arrival on our own monotonic clock, because a node's clock may be
+wrong; a replayed one (retained, sent at subscribing) by its `time`, and it is no sign of life.
+
+A node is *online* or *offline* as its status topic says, and *stale* when it claims to be online
+but nothing fresh has come for three of its intervals, at least 45 s. An `offline` of another epoch
+than the newest `online`, or of the same epoch with a lower session, is ignored: it is the will of a
+connection that has been replaced. For 60 s after our own connecting, "down" is held back for nodes
+not heard alive since: a broker that restarts has published every will.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from rollcall.broker import messages
+from rollcall.broker.messages import (
+    Alert,
+    AlertEnded,
+    Info,
+    Number,
+    Offline,
+    Online,
+    Report,
+    ServiceOffline,
+    ServiceOnline,
+)
+from rollcall.broker.topics import Address, Kind
+
+STALE_INTERVALS: Final = 3
+STALE_AT_LEAST_S: Final = 45.0
+HOLD_DOWN_S: Final = 60.0
+_CLOCK_TOLERANCE_S: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """One moment on two clocks: Unix seconds for people, monotonic seconds for durations."""
+
+    wall_s: float
+    monotonic_s: float
+
+
+class NodeState(StrEnum):
+    """Whether a node is alive. `UNKNOWN`: seen, but its status never arrived."""
+
+    ONLINE = "online"
+    STALE = "stale"
+    OFFLINE = "offline"
+    UNKNOWN = "unknown"
+
+
+def stale_after_s(interval_s: float) -> float:
+    """Give the silence, in seconds, after which what comes each `interval_s` is stale."""
+    return max(STALE_AT_LEAST_S, STALE_INTERVALS * interval_s)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldReport:
+    """The newest report of one collector; `arrived_s` is monotonic, None for a replay."""
+
+    report: Report
+    arrived_s: float | None
+
+    def age_s(self, now: Now) -> float | None:
+        """Give the age in seconds; None when the node's clock makes it unknowable."""
+        if self.arrived_s is not None:
+            return now.monotonic_s - self.arrived_s
+        return _age_by_clock(self.report.time, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A number of one series, with its age; `fresh` only on an online node and in time."""
+
+    number: Number
+    age_s: float | None
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """A node at one moment.
+
+    `since` is when the state began (Unix seconds, None when unknown), `age_s` the time since the
+    last sign of life, `held_back` whether being down may only be the echo of a reconnection.
+    """
+
+    name: str
+    state: NodeState
+    reason: str | None
+    since: float | None
+    age_s: float | None
+    held_back: bool
+    interval_s: float
+    info: Info | None
+    reports: Mapping[str, HeldReport]
+
+    def value(self, metric: str, now: Now, instance: str | None = None) -> Value | None:
+        """Give the newest number of `collector.field`, or None when there is none."""
+        collector, _, name = metric.partition(".")
+        held = self.reports.get(collector)
+        if held is None:
+            return None
+        report = held.report
+        fields = report.fields if instance is None else (report.instances or {}).get(instance)
+        number = (fields or {}).get(name)
+        if number is None:
+            return None
+        return Value(number, held.age_s(now), self._is_fresh(held, now))
+
+    def values(self, metric: str, now: Now) -> dict[str, Value]:
+        """Give the newest number of `collector.field` for each instance that has one."""
+        held = self.reports.get(metric.partition(".")[0])
+        instances = (held.report.instances or {}) if held else {}
+        found = {name: self.value(metric, now, name) for name in instances}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _is_fresh(self, held: HeldReport, now: Now) -> bool:
+        age_s = held.age_s(now)
+        return (
+            self.state is NodeState.ONLINE
+            and age_s is not None
+            and age_s <= stale_after_s(held.report.interval)
+        )
+
+
+@dataclass
+class _Node:
+    status: Online | Offline | None = None
+    newest_birth: Online | None = None
+    changed_at: float | None = None
+    alive_s: float | None = None
+    newest_time: float | None = None
+    info: Info | None = None
+    reports: dict[str, HeldReport] = field(default_factory=dict)
+
+    def interval_s(self) -> float:
+        if self.newest_birth is not None:
+            return self.newest_birth.interval
+        intervals = [held.report.interval for held in self.reports.values()]
+        return min(intervals, default=self.info.interval if self.info else 0)
+
+    def age_s(self, now: Now) -> float | None:
+        if self.alive_s is not None:
+            return now.monotonic_s - self.alive_s
+        return None if self.newest_time is None else _age_by_clock(self.newest_time, now)
+
+
+class Cluster:
+    """The newest state of every node, service and alert."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, _Node] = {}
+        self._connected_s: float | None = None
+        self.alerts: dict[tuple[str, str], Alert] = {}
+        self.services: dict[str, ServiceOnline | ServiceOffline] = {}
+
+    def connected(self, now: Now) -> None:
+        """Note that our own connection was made: the hold-down begins."""
+        self._connected_s = now.monotonic_s
+
+    def fold(self, address: Address, payload: bytes, *, replayed: bool, now: Now) -> None:
+        """Take in one message; `now` is its arrival. An empty payload removes the thing.
+
+        Topics that carry no state are passed over. Raises DecodeError, and changes nothing then.
+        """
+        match address.kind:
+            case Kind.STATUS:
+                self._fold_status(address.name, payload, replayed=replayed, now=now)
+            case Kind.INFO:
+                self._fold_info(address.name, payload, replayed=replayed, now=now)
+            case Kind.METRICS:
+                self._fold_report(address, payload, replayed=replayed, now=now)
+            case Kind.ALERT:
+                self._fold_alert(address, payload)
+            case Kind.SERVICE_STATUS:
+                if payload:
+                    self.services[address.name] = messages.SERVICE_STATUS.decode(payload)
+                else:
+                    self.services.pop(address.name, None)
+            case _:
+                pass
+
+    def nodes(self, now: Now) -> list[NodeView]:
+        """Give every node as it is at `now`, by name."""
+        return [self._view(name, node, now) for name, node in sorted(self._nodes.items())]
+
+    def node(self, name: str, now: Now) -> NodeView | None:
+        """Give one node as it is at `now`; None when nothing of it was ever seen."""
+        node = self._nodes.get(name)
+        return None if node is None else self._view(name, node, now)
+
+    def worst_first(self, now: Now) -> list[NodeView]:
+        """Order nodes: critical, lost, stale, warning, stopped, ok; then newest change."""
+        return sorted(
+            self.nodes(now), key=lambda view: (self._rank(view), -(view.since or 0), view.name)
+        )
+
+    def severity(self, node: str) -> str | None:
+        """Give the worst severity that fires on `node`: critical, warning, info or None."""
+        firing = {
+            alert.severity
+            for (name, _), alert in self.alerts.items()
+            if name == node and alert.state == "firing"
+        }
+        return next((level for level in ("critical", "warning", "info") if level in firing), None)
+
+    def _rank(self, view: NodeView) -> int:
+        if view.state is NodeState.OFFLINE:
+            return 1 if view.reason == "lost" else 4
+        if view.state is not NodeState.ONLINE:
+            return 2
+        return {"critical": 0, "warning": 3}.get(self.severity(view.name) or "", 5)
+
+    def _fold_status(self, name: str, payload: bytes, *, replayed: bool, now: Now) -> None:
+        if not payload:
+            self._nodes.pop(name, None)
+            return
+        status = messages.STATUS.decode(payload)
+        node = self._nodes.setdefault(name, _Node())
+        if isinstance(status, Online):
+            node.newest_birth = status
+            if not replayed:
+                node.alive_s = now.monotonic_s
+        elif _is_of_replaced_connection(status, node.newest_birth):
+            return
+        if node.status is None or node.status.state != status.state:
+            arrived_at = None if replayed else now.wall_s
+            node.changed_at = arrived_at if status.since is None else status.since
+        node.status = status
+
+    def _fold_info(self, name: str, payload: bytes, *, replayed: bool, now: Now) -> None:
+        info = messages.INFO.decode(payload) if payload else None
+        if info is None and name not in self._nodes:
+            return
+        node = self._nodes.setdefault(name, _Node())
+        node.info = info
+        if info is not None and not replayed:
+            node.alive_s = now.monotonic_s
+
+    def _fold_report(self, address: Address, payload: bytes, *, replayed: bool, now: Now) -> None:
+        if not payload:
+            if address.name in self._nodes:
+                self._nodes[address.name].reports.pop(address.leaf, None)
+            return
+        report = messages.REPORT.decode(payload)
+        node = self._nodes.setdefault(address.name, _Node())
+        if not replayed:
+            node.alive_s = now.monotonic_s
+        held = node.reports.get(address.leaf)
+        if held and (held.report.epoch, held.report.seq) == (report.epoch, report.seq):
+            return
+        node.reports[address.leaf] = HeldReport(report, None if replayed else now.monotonic_s)
+        node.newest_time = max(node.newest_time or 0, report.time)
+
+    def _fold_alert(self, address: Address, payload: bytes) -> None:
+        alert = messages.ALERT.decode(payload) if payload else None
+        if alert is None or isinstance(alert, AlertEnded):
+            self.alerts.pop((address.name, address.leaf), None)
+        else:
+            self.alerts[address.name, address.leaf] = alert
+
+    def _view(self, name: str, node: _Node, now: Now) -> NodeView:
+        age_s = node.age_s(now)
+        state, reason = _state_of(node, age_s)
+        since = node.changed_at
+        if state is NodeState.STALE and age_s is not None:
+            since = now.wall_s - age_s
+        return NodeView(
+            name=name,
+            state=state,
+            reason=reason,
+            since=since,
+            age_s=age_s,
+            held_back=state is not NodeState.ONLINE and self._holds_back(node, reason, now),
+            interval_s=node.interval_s(),
+            info=node.info,
+            reports=node.reports,
+        )
+
+    def _holds_back(self, node: _Node, reason: str | None, now: Now) -> bool:
+        connected_s = self._connected_s
+        if connected_s is None or now.monotonic_s - connected_s >= HOLD_DOWN_S:
+            return False
+        heard_since = node.alive_s is not None and node.alive_s >= connected_s
+        return not heard_since and reason in {None, "lost"}
+
+
+def _state_of(node: _Node, age_s: float | None) -> tuple[NodeState, str | None]:
+    match node.status:
+        case None:
+            return NodeState.UNKNOWN, None
+        case Offline(reason=reason):
+            return NodeState.OFFLINE, reason
+    if age_s is None or age_s > stale_after_s(node.interval_s()):
+        return NodeState.STALE, None
+    return NodeState.ONLINE, None
+
+
+def _is_of_replaced_connection(status: Offline, newest: Online | None) -> bool:
+    return newest is not None and (status.epoch != newest.epoch or status.session < newest.session)
+
+
+def _age_by_clock(time_s: float, now: Now) -> float | None:
+    age_s = now.wall_s - time_s
+    return None if age_s < -_CLOCK_TOLERANCE_S else max(age_s, 0.0)

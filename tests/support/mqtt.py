@@ -1,0 +1,47 @@
+"""A real Mosquitto of the test's own, and the real command line clients."""
+
+import socket
+import subprocess
+from pathlib import Path
+
+from rollcall.broker.mosquitto import PrivateMosquitto, free_port
+from rollcall.service.settings import Broker
+from tests.support.waiting import wait_until
+
+
+class BrokerUnderTest(PrivateMosquitto):
+    """A private broker that is listening when `start` returns."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, free_port())
+
+    def start(self) -> None:
+        super().start()
+        wait_until(self._listens, what="mosquitto listening")
+
+    @property
+    def endpoint(self) -> Broker:
+        return Broker(port=self.port)
+
+    def subscribe_for(self, topic_filter: str, seconds: float = 1) -> list[tuple[str, str]]:
+        """Run the real `mosquitto_sub` (MQTT 3.1.1); give (topic, payload) pairs."""
+        done = subprocess.run(
+            ["mosquitto_sub", "-p", str(self.port), "-V", "311", "-q", "1", "-v"]
+            + ["-t", topic_filter, "-W", str(seconds)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        pairs = (line.partition(" ") for line in done.stdout.splitlines())
+        return [(topic, payload) for topic, _, payload in pairs]
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Run the real `mosquitto_pub`, QoS 1."""
+        command = ["mosquitto_pub", "-p", str(self.port), "-q", "1", "-t", topic]
+        command += ["-s"] if payload else ["-n"]
+        command += ["-r"] if retain else []
+        subprocess.run(command, input=payload, check=True)
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
