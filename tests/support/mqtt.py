@@ -25,13 +25,9 @@ class BrokerUnderTest(PrivateMosquitto):
 
     def subscribe_for(self, topic_filter: str, seconds: float = 1) -> list[tuple[str, str]]:
         """Run the real `mosquitto_sub` (MQTT 3.1.1); give (topic, payload) pairs."""
-        done = subprocess.run(
-            ["mosquitto_sub", "-p", str(self.port), "-V", "311", "-q", "1", "-v"]
-            + ["-t", topic_filter, "-W", str(seconds)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = ["mosquitto_sub", "-p", str(self.port), "-V", "311", "-q", "1", "-v"]
+        command += ["-t", topic_filter, "-W", str(seconds)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         pairs = (line.partition(" ") for line in done.stdout.splitlines())
         return [(topic, payload) for topic, _, payload in pairs]
 
