@@ -329,7 +329,8 @@ class BrokerClient:
         if self._subscriptions:
             self._subscribe(self._subscriptions)
         if self._announcement is None:
-            self._become_ready()
+            if not self._subscriptions:
+                self._become_ready()
             return
         birth = self._announcement.birth()
         self._birth_mid = paho.publish(self._announcement.topic, birth, qos=1, retain=True).mid
@@ -400,6 +401,8 @@ class BrokerClient:
         for reason in reasons:
             if reason.is_failure:
                 _log.error("the broker refused a subscription: %s", reason)
+        if self._announcement is None and not self._ready:
+            self._become_ready()
 
 
 def _guarded(callback: Callable[_P, None]) -> Callable[_P, None]:

@@ -47,7 +47,10 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The broker has taken our birth: publishing may begin, subscriptions are in place."""
+    """Subscriptions are in place and the broker has taken our birth: publishing may begin.
+
+    What was retained for QoS 0 subscriptions has arrived before it.
+    """
 
     generation: int
 

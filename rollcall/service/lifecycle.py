@@ -29,10 +29,10 @@ def parser(name: str, purpose: str) -> argparse.ArgumentParser:
     return made
 
 
-def stop_on_signals() -> threading.Event:
-    """Give an event that SIGTERM and SIGINT set; a signal does nothing else."""
+def stop_on_signals(*more: signal.Signals) -> threading.Event:
+    """Give an event that SIGTERM, SIGINT and `more` set; a signal does nothing else."""
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, *more):
         signal.signal(number, lambda *_: stop.set())
     return stop
 

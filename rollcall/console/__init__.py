@@ -1,0 +1,1 @@
+"""The `rollcall` command: it asks, starts and prints; what it prints others have computed."""

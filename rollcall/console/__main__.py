@@ -1,0 +1,63 @@
+"""Entry point of `rollcall`: run the command line, turn what went wrong into words and a code."""
+
+import os
+import sys
+import traceback
+
+from rollcall.service import lifecycle
+from rollcall.service.config import ConfigError
+
+_INTERRUPTED = 130
+
+
+def main() -> int:
+    """Run the command line; give its exit code, as `docs/operations.md` lists them."""
+    try:
+        from rollcall.console.app import rollcall  # noqa: PLC0415 - a node has no click
+    except ModuleNotFoundError as missing:
+        return _failed(
+            f"the command line needs the package {missing.name}",
+            "pip install 'rollcall-mqtt[console]'; the agent alone: python -m rollcall.node_agent",
+        )
+    return _run(rollcall)
+
+
+def _run(rollcall: object) -> int:
+    import click  # noqa: PLC0415 - as above
+
+    from rollcall.console.options import CommandError  # noqa: PLC0415 - as above
+
+    assert isinstance(rollcall, click.Command)
+    try:
+        code = rollcall.main(prog_name="rollcall", standalone_mode=False)
+    except CommandError as error:
+        error.show()
+        return error.code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except ConfigError as error:
+        _failed(str(error), "correct the lines named, then start again")
+        return lifecycle.EXIT_CONFIGURATION
+    except (click.Abort, KeyboardInterrupt):
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has left: whoever wrote `| head` wants no complaint.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the one place where any fault ends
+        if "-vv" in sys.argv:
+            traceback.print_exc()
+        return _failed(
+            f"{type(error).__name__}: {error}", "run it again with -vv and report what it prints"
+        )
+    return code if isinstance(code, int) else 0
+
+
+def _failed(what: str, remedy: str) -> int:
+    sys.stderr.write(f"error: {what}\ntry: {remedy}\n")
+    return lifecycle.EXIT_FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+"""The tree of commands."""
+
+import click
+
+from rollcall import __version__
+from rollcall.console.options import shared
+from rollcall.console.run import run
+from rollcall.console.status import status
+from rollcall.console.up import up
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="rollcall")
+@shared
+def rollcall() -> None:
+    """Tell whether the machines of a cluster are alive, and how they fare, over MQTT."""
+
+
+for _command in (up, status, run):
+    rollcall.add_command(_command)

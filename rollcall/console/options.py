@@ -1,0 +1,84 @@
+"""What every command takes, before and after its name: `--config`, `--json`, `-v`."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from rollcall.service import config
+from rollcall.service.settings import Settings
+
+EXIT_WARNINGS: Final = 3
+EXIT_CRITICAL: Final = 4
+EXIT_OUT_OF_REACH: Final = 5
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+@dataclass
+class Options:
+    """The options in force; given twice, the later one wins."""
+
+    config: Path | None = None
+    json: bool = False
+    verbose: int = 0
+
+    def settings(self) -> Settings:
+        """Read the configuration. Raises ConfigError."""
+        return config.load(self.config, os.environ)
+
+
+class CommandError(click.ClickException):
+    """What went wrong, why, and one thing to try, with an exit code of its own."""
+
+    def __init__(self, what: str, remedy: str, code: int = 1) -> None:
+        super().__init__(what)
+        self.remedy = remedy
+        self.code = code
+
+    def show(self, file: Any = None) -> None:
+        """Print the error to standard error."""
+        del file
+        click.echo(f"error: {self.message}\ntry: {self.remedy}", err=True)
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    options = context.ensure_object(Options)
+    given = context.get_parameter_source(str(parameter.name)) is not ParameterSource.DEFAULT
+    if given:
+        setattr(options, str(parameter.name), value)
+
+
+def shared(command: _Command) -> _Command:
+    """Add the shared options to a command or group."""
+    for option in (
+        click.option(
+            "--config",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="The configuration file; default: the first one found.",
+            expose_value=False,
+            callback=_remember,
+        ),
+        click.option(
+            "--json",
+            is_flag=True,
+            help="Print one JSON document.",
+            expose_value=False,
+            callback=_remember,
+        ),
+        click.option(
+            "-v",
+            "--verbose",
+            count=True,
+            help="Say more; -vv shows tracebacks.",
+            expose_value=False,
+            callback=_remember,
+        ),
+    ):
+        command = option(command)
+    return command

@@ -1,0 +1,38 @@
+"""Numbers, ages and times as people read them. Pure."""
+
+import datetime as dt
+from typing import Final
+
+_MINUTE_S: Final = 60
+_HOUR_S: Final = 3600
+_DAY_S: Final = 86_400
+
+
+def age(seconds: float | None) -> str:
+    """Say how long: `4s`, `12m`, `3h 12m`, `81d`; `?` when nobody knows."""
+    if seconds is None:
+        return "?"
+    whole = int(seconds)
+    if whole < _MINUTE_S:
+        return f"{whole}s"
+    if whole < _HOUR_S:
+        return f"{whole // _MINUTE_S}m"
+    if whole < _DAY_S:
+        return f"{whole // _HOUR_S}h {whole % _HOUR_S // _MINUTE_S:02d}m"
+    return f"{whole // _DAY_S}d"
+
+
+def percent(number: float | None) -> str:
+    """Say a share: `12%`; `-` without one."""
+    return "-" if number is None else f"{number:.0f}%"
+
+
+def degrees(number: float | None) -> str:
+    """Say a temperature in degrees Celsius: `52°`; `-` without one."""
+    return "-" if number is None else f"{number:.0f}°"
+
+
+def iso(time_s: float) -> str:
+    """Write a moment (Unix seconds) as ISO 8601 in UTC, to the millisecond."""
+    moment = dt.datetime.fromtimestamp(time_s, dt.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
