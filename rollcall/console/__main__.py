@@ -28,35 +28,32 @@ def _run(rollcall: object) -> int:
     from rollcall.console.options import CommandError  # noqa: PLC0415 - as above
 
     assert isinstance(rollcall, click.Command)
+    code = 0
     try:
-        code = rollcall.main(prog_name="rollcall", standalone_mode=False)
+        answer = rollcall.main(prog_name="rollcall", standalone_mode=False)
+        code = answer if isinstance(answer, int) else 0
     except CommandError as error:
-        error.show()
-        return error.code
+        code = _failed(str(error), error.remedy, error.code)
+    except ConfigError as error:
+        code = _failed(str(error), "correct what is named", lifecycle.EXIT_CONFIGURATION)
     except click.ClickException as error:
         error.show()
-        return error.exit_code
-    except ConfigError as error:
-        _failed(str(error), "correct the lines named, then start again")
-        return lifecycle.EXIT_CONFIGURATION
+        code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return _INTERRUPTED
+        code = _INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe has left: whoever wrote `| head` wants no complaint.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:  # noqa: BLE001 - the one place where any fault ends
         if "-vv" in sys.argv:
             traceback.print_exc()
-        return _failed(
-            f"{type(error).__name__}: {error}", "run it again with -vv and report what it prints"
-        )
-    return code if isinstance(code, int) else 0
+        code = _failed(f"{type(error).__name__}: {error}", "again with -vv, and report it")
+    return code
 
 
-def _failed(what: str, remedy: str) -> int:
+def _failed(what: str, remedy: str, code: int = lifecycle.EXIT_FAILED) -> int:
     sys.stderr.write(f"error: {what}\ntry: {remedy}\n")
-    return lifecycle.EXIT_FAILED
+    return code
 
 
 if __name__ == "__main__":

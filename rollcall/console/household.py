@@ -15,17 +15,16 @@ _PORT: Final = 18830
 
 
 class Household:
-    """Everything under one folder; `settings` are the user's, with our own ways and places."""
+    """Everything in the folder of `file`; `settings` are the user's, with our own places.
 
-    def __init__(self, folder: Path, wished: Settings) -> None:
-        self.folder = folder
+    `file` is the configuration that the services read, and by which other commands find us.
+    """
+
+    def __init__(self, file: Path, wished: Settings) -> None:
+        self.file = file
+        self.folder = file.parent
         self.port = _PORT if is_free(_PORT) else free_port()
         self.settings = Settings.model_validate(self._settled(wished))
-
-    @property
-    def file(self) -> Path:
-        """The configuration that the services read, and by which other commands find us."""
-        return self.folder / "rollcall.toml"
 
     @property
     def database(self) -> Path:

@@ -32,18 +32,13 @@ class Options:
         return config.load(self.config, os.environ)
 
 
-class CommandError(click.ClickException):
-    """What went wrong, why, and one thing to try, with an exit code of its own."""
+class CommandError(Exception):
+    """What went wrong and why, one thing to try, and the exit code."""
 
     def __init__(self, what: str, remedy: str, code: int = 1) -> None:
         super().__init__(what)
         self.remedy = remedy
         self.code = code
-
-    def show(self, file: Any = None) -> None:
-        """Print the error to standard error."""
-        del file
-        click.echo(f"error: {self.message}\ntry: {self.remedy}", err=True)
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:

@@ -23,7 +23,6 @@ from rollcall.lcd_display.picture import boxed
 from rollcall.service.config import runtime_file
 from rollcall.service.lifecycle import stop_on_signals
 from rollcall.service.lock import AlreadyRunningError, ProcessLock
-from rollcall.service.settings import data_folder
 
 _LOOK_EVERY_S: Final = 0.2
 _PLAIN_GLASS_EVERY_S: Final = 10.0
@@ -46,13 +45,13 @@ def up(options: Options, demo: int) -> None:
 
     Ctrl-C stops all of it; starting again goes on with the same data.
     """
-    folder = data_folder() / "up"
+    file = runtime_file()
     stop = stop_on_signals(signal.SIGHUP)
     try:
-        with ProcessLock(folder / "lock", "rollcall up"):
+        with ProcessLock(file.parent / "lock", "rollcall up"):
             # What an earlier run left is no configuration of the user's.
-            runtime_file().unlink(missing_ok=True)
-            household = Household(folder, options.settings())
+            file.unlink(missing_ok=True)
+            household = Household(file, options.settings())
             household.prepare()
             _run(household, demo, stop)
     except AlreadyRunningError as error:
@@ -60,7 +59,9 @@ def up(options: Options, demo: int) -> None:
     except MosquittoError as error:
         raise CommandError(str(error), "sudo apt-get install mosquitto") from error
     except OSError as error:
-        raise CommandError(f"{folder}: {error}", "free the folder, or set XDG_DATA_HOME") from error
+        raise CommandError(
+            f"{file.parent}: {error}", "free the folder, or set XDG_DATA_HOME"
+        ) from error
 
 
 def _run(household: Household, demo: int, stop: threading.Event) -> None:
@@ -92,7 +93,7 @@ def _wait_for_broker(port: int, stop: threading.Event) -> None:
 
 
 class _Screen:
-    """The terminal: what happens scrolls, the glass stays below; without a terminal, plain lines."""
+    """The terminal: what happens scrolls, the glass stays below; in a pipe, plain lines."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
