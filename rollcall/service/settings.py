@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Seconds = Annotated[int, Field(ge=1)]
@@ -17,6 +17,9 @@ def data_folder() -> Path:
     """Where everything lies that Rollcall keeps for this user, by the XDG base directories."""
     base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(base).expanduser() / "rollcall"
+
+
+Place = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
 class Section(BaseModel):
@@ -36,11 +39,11 @@ class Broker(Section):
 
     host: str = Field("127.0.0.1", min_length=1, description="host name or address")
     port: Port = Field(1883, description="TCP port")
-    ca_file: Path | None = Field(None, description="certificate authority; switches TLS on")
-    certificate_file: Path | None = Field(None, description="our certificate, with mutual TLS")
-    key_file: Path | None = Field(None, description="the key of our certificate")
+    ca_file: Place | None = Field(None, description="certificate authority; switches TLS on")
+    certificate_file: Place | None = Field(None, description="our certificate, with mutual TLS")
+    key_file: Place | None = Field(None, description="the key of our certificate")
     username: str | None = Field(None, description="user name, where passwords are used")
-    password_file: Path | None = Field(None, description="file that holds the password")
+    password_file: Place | None = Field(None, description="file that holds the password")
     prefix: str = Field(
         "rollcall", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="first topic level"
     )
@@ -61,7 +64,7 @@ class Agent(Section):
     )
     labels: dict[str, str] = Field({}, description="labels that the node announces")
     description: str | None = Field(None, max_length=200, description="where or what it is")
-    state_dir: Path = Field(
+    state_dir: Place = Field(
         default_factory=lambda: data_folder() / "agent", description="folder of the spool"
     )
 
@@ -78,7 +81,7 @@ class Recorder(Section):
 class Alerts(Section):
     """The alert service."""
 
-    state_dir: Path = Field(
+    state_dir: Place = Field(
         default_factory=lambda: data_folder() / "alerts", description="folder of its own database"
     )
 
@@ -92,11 +95,11 @@ class Mail(Section):
         "starttls", description="never falls back to a weaker one"
     )
     username: str | None = Field(None, description="user name at the SMTP server")
-    password_file: Path | None = Field(None, description="file that holds the password")
-    ca_file: Path | None = Field(None, description="certificate authority of the SMTP server")
+    password_file: Place | None = Field(None, description="file that holds the password")
+    ca_file: Place | None = Field(None, description="certificate authority of the SMTP server")
     sender: str = Field("rollcall@localhost", alias="from", description="address of the sender")
     to: list[str] = Field(["root@localhost"], min_length=1, description="addresses of the readers")
-    folder: Path = Field(
+    folder: Place = Field(
         default_factory=lambda: data_folder() / "mail",
         description="where mails go as .eml files while no host is set",
     )

@@ -1,0 +1,133 @@
+"""Generate what is told in two places: schemas, the topic table, the sample configuration.
+
+`python -m docs.generate` writes; with `--check` it only says what has drifted, and exits 1 then.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from rollcall.broker import messages
+from rollcall.broker.topics import BRANCHES, DEFAULT_PREFIX, VERSION, Branch, Kind
+from rollcall.service.settings import Settings, data_folder
+
+_ROOT: Final = Path(__file__).parent.parent
+_CODECS: Final[dict[Kind, messages.Codec[Any]]] = {
+    Kind.STATUS: messages.STATUS,
+    Kind.INFO: messages.INFO,
+    Kind.METRICS: messages.REPORT,
+    Kind.BACKLOG: messages.BACKLOG,
+    Kind.APPLIED: messages.APPLIED,
+    Kind.EVENT: messages.EVENT,
+    Kind.NODE_REPLY: messages.REPLY,
+    Kind.COMMAND: messages.COMMAND,
+    Kind.RECEIPT: messages.RECEIPT,
+    Kind.ALERT: messages.ALERT,
+    Kind.SERVICE_STATUS: messages.SERVICE_STATUS,
+    Kind.SERVICE_REPLY: messages.REPLY,
+}
+_SAY: Final = {
+    Kind.STATUS: "availability: birth, goodbye, last will; repeated every 60 s",
+    Kind.INFO: "facts that hardly change",
+    Kind.METRICS: "the newest report of one collector",
+    Kind.BACKLOG: "reports that were not received in time, in batches",
+    Kind.APPLIED: "which fleet revision runs there",
+    Kind.EVENT: "something that happened once",
+    Kind.NODE_REPLY: "the answer to a command",
+    Kind.FLEET: "the fleet document",
+    Kind.COMMAND: "a request to a node or a service",
+    Kind.RECEIPT: "what is safely in the database",
+    Kind.ALERT: "an alert that is pending or firing; emptied when over",
+    Kind.SERVICE_STATUS: "availability and health of our own services",
+    Kind.SERVICE_REPLY: "the answer to a command",
+}
+
+
+def generated() -> dict[Path, str]:
+    """Give every generated file, below the project's root, with its content."""
+    schemas = {
+        Path("rollcall/broker/schema") / f"{kind}.json": _schema(kind, codec)
+        for kind, codec in _CODECS.items()
+    }
+    topics = Path("docs/topics.md")
+    return {
+        **schemas,
+        Path("docs/rollcall.sample.toml"): sample_configuration(),
+        topics: _between_marks((_ROOT / topics).read_text("utf-8"), topic_table()),
+    }
+
+
+def topic_table() -> str:
+    """Write the topic tree as a table in Markdown."""
+    rows = [_topic_row(branch) for branch in BRANCHES]
+    return "\n".join(("| topic | retained | written by | what |", "|---|---|---|---|", *rows, ""))
+
+
+def sample_configuration() -> str:
+    """Write `rollcall.toml` with every key, its default and what it means, all commented out."""
+    lines = ["# Every key of rollcall.toml with its default. Remove the # of what you change."]
+    for section, field in Settings.model_fields.items():
+        model = field.annotation
+        assert isinstance(model, type)
+        assert issubclass(model, BaseModel)
+        lines += ["", f"# {model.__doc__}", f"[{section}]"]
+        lines += [line for name in model.model_fields for line in _sample_key(model, name)]
+    return "\n".join((*lines, ""))
+
+
+def _sample_key(model: type[BaseModel], name: str) -> list[str]:
+    field = model.model_fields[name]
+    value = field.get_default(call_default_factory=True)
+    shown = "" if value is None else json.dumps(value, default=str)
+    for home, place in (("sqlite:///", "sqlite:////home/you"), ("", "~")):
+        shown = shown.replace(f"{home}{data_folder()}", f"{place}/.local/share/rollcall")
+    return [f"# {field.description}", f"#{field.alias or name} = {shown}".rstrip()]
+
+
+def _schema(kind: Kind, codec: messages.Codec[Any]) -> str:
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"{DEFAULT_PREFIX} {kind}",
+        **codec.json_schema(),
+    }
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
+def _topic_row(branch: Branch) -> str:
+    topic = "/".join((DEFAULT_PREFIX, VERSION, *branch.levels))
+    retained = "yes" if branch.retained else "no"
+    expiry = f", expires after {branch.expiry_s} s" if branch.expiry_s else ""
+    return f"| `{topic}` | {retained}{expiry} | {branch.writer} | {_SAY[branch.kind]} |"
+
+
+def _between_marks(text: str, table: str) -> str:
+    begin, end = "<!-- generated: topics -->\n", "<!-- end -->"
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}{table}{end}{after}"
+
+
+def _main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--check", action="store_true", help="write nothing, say what has drifted")
+    check = parser.parse_args().check
+    drifted = []
+    for path, text in generated().items():
+        target = _ROOT / path
+        if not target.exists() or target.read_text("utf-8") != text:
+            drifted.append(path)
+            if not check:
+                target.write_text(text, "utf-8")
+    for path in drifted:
+        sys.stderr.write(f"{path}: {'has drifted' if check else 'written'}\n")
+    if check and drifted:
+        sys.stderr.write("try: .venv/bin/python -m docs.generate\n")
+    return 1 if check and drifted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
