@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def wait_until(
-    condition: Callable[[], T], timeout_s: float = 10.0, *, what: str = "the condition"
+    condition: Callable[[], T | None], timeout_s: float = 10.0, *, what: str = "the condition"
 ) -> T:
     """Give the first true answer of `condition`; fail the test after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
