@@ -135,6 +135,7 @@ class Supervisor:
             self._say(f"{child.program.name} does not stop; killing it")
             child.process.kill()
             child.process.wait()
+        child.close()
 
 
 def _environment() -> dict[str, str]:
