@@ -227,6 +227,14 @@ class Applied(Message):
     collectors: dict[CollectorName, dict[str, JsonValue]] = {}
 
 
+class Fleet(Message):
+    """The fleet document in force, as published; `rollcall.broker.fleet` reads `document`."""
+
+    revision: Counter
+    digest: Line
+    document: dict[str, JsonValue]
+
+
 class Command(Message):
     """A request to a node or service; further keys are the command's own."""
 
@@ -375,6 +383,7 @@ BACKLOG: Final = _BacklogCodec(Backlog)
 BACKLOG_ITEM: Final = Codec[BacklogReport | BacklogEvent](BacklogReport | BacklogEvent)
 RECEIPT: Final = Codec[Receipt](Receipt)
 APPLIED: Final = Codec[Applied](Applied)
+FLEET: Final = Codec[Fleet](Fleet)
 COMMAND: Final = Codec[Command](Command)
 REPLY: Final = Codec[Reply](Reply)
 ALERT: Final = Codec[Alert | AlertEnded](
