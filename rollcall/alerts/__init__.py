@@ -1,0 +1,1 @@
+"""The alert service: decides what is wrong, and tells."""
