@@ -1,0 +1,1 @@
+"""The agent: reads one host and publishes what it finds."""

@@ -1,0 +1,74 @@
+"""How a node says that it lives: birth, last will and goodbye on its status topic."""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from rollcall.broker.messages import STATUS, DecodeError, Offline, Online, encode
+from rollcall.broker.topics import Kind, Topics
+from rollcall.node_agent.spool_file import SpoolError
+
+_log = logging.getLogger(__name__)
+_LEAST_INTERVAL_S: Final = 1
+
+
+class NodeAnnouncement:
+    """The announcement of one node.
+
+    `next_session` counts a connection durably and is called on the network thread. `epoch`, `seq`
+    (the newest number taken) and `interval_s` (the shortest in force) are set by the agent.
+    """
+
+    def __init__(
+        self,
+        topics: Topics,
+        node: str,
+        *,
+        next_session: Callable[[], int],
+        wall_s: Callable[[], float],
+        epoch: str,
+        seq: int,
+    ) -> None:
+        self.topic = topics.topic(Kind.STATUS, node)
+        self.epoch = epoch
+        self.seq = seq
+        self.interval_s = _LEAST_INTERVAL_S
+        self._next_session = next_session
+        self._wall_s = wall_s
+        self._session = 0
+        self._since_s = 0.0
+
+    def will(self) -> bytes:
+        """Count a session and give its last will: lost, at a time nobody knows."""
+        try:
+            self._session = self._next_session()
+        except SpoolError as error:
+            _log.warning("%s; counting in memory", error)
+            self._session += 1
+        self._since_s = self._wall_s()
+        return encode(Offline(reason="lost", session=self._session, epoch=self.epoch))
+
+    def birth(self) -> bytes:
+        """Give the birth of the present session; `since` is when it began."""
+        return encode(
+            Online(
+                since=self._since_s,
+                session=self._session,
+                epoch=self.epoch,
+                interval=self.interval_s,
+                seq=self.seq,
+            )
+        )
+
+    def goodbye(self) -> bytes:
+        """Give the message of an agent that was told to stop."""
+        return encode(
+            Offline(reason="stopped", since=self._wall_s(), session=self._session, epoch=self.epoch)
+        )
+
+    def is_denied_by(self, payload: bytes) -> bool:
+        """Say whether our own topic says offline, or anything but a status."""
+        try:
+            return isinstance(STATUS.decode(payload), Offline)
+        except DecodeError:
+            return True

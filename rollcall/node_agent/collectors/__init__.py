@@ -1,0 +1,21 @@
+"""What the agent reads, one subject a file; this is the list of them."""
+
+from typing import Final
+
+from rollcall.node_agent.collectors.agent import AgentItself
+from rollcall.node_agent.collectors.cpu import Cpu
+from rollcall.node_agent.collectors.declaration import Account, Collector, Declaration
+from rollcall.node_agent.collectors.disk import Disk
+from rollcall.node_agent.collectors.load import Load
+from rollcall.node_agent.collectors.memory import Memory
+from rollcall.node_agent.collectors.network import Network
+from rollcall.node_agent.collectors.system import System
+
+DECLARATIONS: Final[tuple[Declaration, ...]] = tuple(
+    kind.declaration for kind in (Cpu, Memory, Load, Disk, Network, System, AgentItself)
+)
+
+
+def make_collectors(account: Account) -> tuple[Collector, ...]:
+    """Make one of each; the agent's own reads `account`."""
+    return (Cpu(), Memory(), Load(), Disk(), Network(), System(), AgentItself(account))
