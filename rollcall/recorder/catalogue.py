@@ -1,0 +1,107 @@
+"""What the database knows, in memory: identifiers by name, ledgers, who is there.
+
+Loaded within a transaction, kept in step by the one writer, and thrown away whenever a
+transaction fails.
+"""
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from rollcall.recorder.ledger import Interval, Ledger
+from rollcall.recorder.presence import Presence
+from rollcall.recorder.units import Unit
+
+_NEW_NODE: Final = text("INSERT INTO node (name) VALUES (:name) RETURNING node_id")
+_NEW_EPOCH: Final = text(
+    "INSERT INTO epoch (node_id, epoch) VALUES (:node_id, :epoch) RETURNING epoch_id"
+)
+
+
+@dataclass(slots=True)
+class KnownSeries:
+    """A series: its key in the database and the time of its oldest sample."""
+
+    series_id: int
+    first_ts: int
+
+
+@dataclass
+class Catalogue:
+    """All names and ledgers of one database."""
+
+    nodes: dict[str, int] = field(default_factory=dict)
+    epochs: dict[int, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    series: dict[tuple[int, str, str], KnownSeries] = field(default_factory=dict)
+    units: dict[int, dict[str, Unit]] = field(default_factory=dict)
+    ledgers: dict[int, Ledger] = field(default_factory=lambda: defaultdict(Ledger))
+    presences: dict[int, Presence] = field(default_factory=dict)
+    rejections: int = 0
+
+    @classmethod
+    def load(cls, connection: Connection) -> Self:
+        """Read everything within the transaction of `connection`."""
+        made = cls()
+        for row in connection.execute(text("SELECT node_id, name, units FROM node")):
+            made.nodes[row.name] = row.node_id
+            told = json.loads(row.units or "{}")
+            made.units[row.node_id] = {metric: Unit(*unit) for metric, unit in told.items()}
+        for row in connection.execute(text("SELECT epoch_id, node_id, epoch FROM epoch")):
+            made.epochs[row.node_id][row.epoch] = row.epoch_id
+        query = "SELECT series_id, node_id, metric, instance, first_ts FROM series_key"
+        for row in connection.execute(text(query)):
+            key = (row.node_id, row.metric, row.instance)
+            made.series[key] = KnownSeries(row.series_id, row.first_ts)
+        made._load_ledgers(connection)
+        made._load_presences(connection)
+        count = connection.execute(text("SELECT count(*) FROM rejection")).scalar_one()
+        made.rejections = count
+        return made
+
+    def node_id(self, connection: Connection, name: str) -> int:
+        """Give the key of a node, made when it is new."""
+        known = self.nodes.get(name)
+        if known is None:
+            known = int(connection.execute(_NEW_NODE, {"name": name}).scalar_one())
+            self.nodes[name] = known
+        return known
+
+    def epoch_id(self, connection: Connection, node_id: int, epoch: str) -> int:
+        """Give the key of a node's epoch, made when it is new."""
+        known = self.epochs[node_id].get(epoch)
+        if known is None:
+            values = {"node_id": node_id, "epoch": epoch}
+            known = int(connection.execute(_NEW_EPOCH, values).scalar_one())
+            self.epochs[node_id][epoch] = known
+        return known
+
+    def current_epoch(self, name: str) -> tuple[str, Ledger] | None:
+        """Give the epoch a node lives in, with its ledger; None while none is known.
+
+        That of its newest birth, else the newest one that was ever heard of.
+        """
+        node_id = self.nodes.get(name)
+        if node_id is None or not self.epochs[node_id]:
+            return None
+        epochs = self.epochs[node_id]
+        born = self.presences.get(node_id, Presence()).epoch
+        epoch = born if born in epochs else max(epochs, key=epochs.__getitem__)
+        return epoch, self.ledgers[epochs[epoch]]
+
+    def _load_ledgers(self, connection: Connection) -> None:
+        intervals: dict[int, list[Interval]] = defaultdict(list)
+        query = "SELECT epoch_id, first_seq, last_seq, reason FROM ledger"
+        for row in connection.execute(text(query)):
+            intervals[row.epoch_id].append(Interval(row.first_seq, row.last_seq, row.reason))
+        self.ledgers.update({key: Ledger(found) for key, found in intervals.items()})
+
+    def _load_presences(self, connection: Connection) -> None:
+        query = """SELECT node_id, state, reason, since_ts, last_seen_ts, epoch, session,
+            interval_s, newest_seq FROM presence"""
+        for row in connection.execute(text(query)):
+            node_id, *known = row
+            self.presences[node_id] = Presence(*known)

@@ -1,0 +1,175 @@
+"""What a message turned out to contain, ready to be stored.
+
+Times are integer milliseconds since 1970, UTC. Every text fits a column of either engine.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rollcall.broker.messages import Offline, Online
+from rollcall.recorder.units import Unit
+
+
+class Freshness(StrEnum):
+    """What the arrival of a message says about its age.
+
+    `LIVE`: just sent. `QUEUED`: perhaps waited at the broker for us. `REPLAYED`: retained.
+    """
+
+    LIVE = "live"
+    QUEUED = "queued"
+    REPLAYED = "replayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When a message came, and what that says about its age."""
+
+    received_ms: int
+    freshness: Freshness
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """What identifies a report or event for ever."""
+
+    node: str
+    epoch: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One number of one series at one time; `instance` is empty where there is only one."""
+
+    metric: str
+    instance: str
+    ts: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFound:
+    """A report of one collector."""
+
+    number: Number
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventFound:
+    """Something that happened once; `detail` is JSON text."""
+
+    number: Number
+    ts: int
+    kind: str
+    source: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeverComes:
+    """Numbers `first` to `last` that an agent declared lost, and why."""
+
+    node: str
+    epoch: str
+    first: int
+    last: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A sign of life of a node."""
+
+    node: str
+    ts: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusFound:
+    """A birth, goodbye or last will."""
+
+    node: str
+    status: Online | Offline
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class InfoFound:
+    """The facts of a node; `units` by metric."""
+
+    node: str
+    address: str | None
+    model: str | None
+    os: str | None
+    agent: str
+    description: str | None
+    units: Mapping[str, Unit]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertInstanceFound:
+    """The state of one instance of an alert."""
+
+    instance: str
+    state: str
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFound:
+    """An alert as it is at `ts`."""
+
+    node: str
+    rule: str
+    ts: int
+    severity: str
+    summary: str
+    incident: str | None
+    instances: tuple[AlertInstanceFound, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertOver:
+    """An alert that ended at `ts`."""
+
+    node: str
+    rule: str
+    ts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What cannot be stored, and why; `number` counts as received where it could be read."""
+
+    topic: str
+    reason: str
+    error: str
+    payload: bytes
+    received_ms: int
+    number: Number | None = None
+
+
+Finding = (
+    ReportFound
+    | EventFound
+    | NeverComes
+    | Seen
+    | StatusFound
+    | InfoFound
+    | AlertFound
+    | AlertOver
+    | Refused
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A message as it came, and what it turned out to contain."""
+
+    topic: str
+    payload: bytes
+    received_ms: int
+    findings: tuple[Finding, ...]

@@ -1,0 +1,272 @@
+"""The loop: receive, decode, collect a batch, commit, say receipts, acknowledge.
+
+Nothing is acknowledged before it is durable. While the database cannot be written, the batch
+waits and is tried again for ever; the broker stops sending when its window is full, and the
+agents keep what has no receipt.
+
+Before the first subscription to nodes the receipts of others are looked at (they are retained, so
+they come before `Ready`), and our own are published: an agent must not begin to send again what
+is stored already.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from rollcall import __version__
+from rollcall.broker import messages
+from rollcall.broker.announcement import ServiceAnnouncement
+from rollcall.broker.client import BrokerClient
+from rollcall.broker.cluster import HOLD_DOWN_S
+from rollcall.broker.messages import DecodeError, encode
+from rollcall.broker.session import Arrived, Endpoint, Item, Lost, Ready, Session
+from rollcall.broker.topics import Kind, TopicError, Topics
+from rollcall.recorder import intake
+from rollcall.recorder.errors import DatabaseUnavailableError, ForeignDatabaseError
+from rollcall.recorder.findings import (
+    Arrival,
+    Finding,
+    Freshness,
+    Intake,
+    Refused,
+    Seen,
+    StatusFound,
+)
+from rollcall.recorder.health import Health
+from rollcall.recorder.presence import HoldDown
+from rollcall.recorder.receipts import ReceiptSchedule
+from rollcall.recorder.store import Store
+from rollcall.service.backoff import Backoff
+
+SERVICE: Final = "recorder"
+RECEIVE_MAXIMUM: Final = 4000
+_SESSION_EXPIRY_S: Final = 3600
+_BATCH_AGE_S: Final = 1.0
+_BATCH_MESSAGES: Final = RECEIVE_MAXIMUM // 2
+# Redelivery on a new connection repeats what waits here; only a database that stays away over
+# several connections fills it, and then what goes first can no longer be acknowledged anyway.
+_MAX_WAITING: Final = 4 * RECEIVE_MAXIMUM
+_IDLE_S: Final = 0.25
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A message that is not committed yet; what we add ourselves has no `arrived`."""
+
+    intake: Intake
+    at_s: float
+    arrived: Arrived | None
+
+
+class Recorder:
+    """Moves messages from a broker into an open `store`, exactly once."""
+
+    def __init__(self, store: Store, topics: Topics) -> None:
+        self._store = store
+        self._topics = topics
+        self._health = Health()
+        self._waiting: deque[_Waiting] = deque()
+        self._receipts = ReceiptSchedule()
+        self._hold_down = HoldDown()
+        self._backoff = Backoff(0.2, 10.0, lambda: random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
+        self._retry_at_s = 0.0
+        self._live_from_s = float("inf")
+        self._subscribed = False
+        self._own_status = topics.topic(Kind.SERVICE_STATUS, SERVICE)
+
+    def client(self, endpoint: Endpoint) -> BrokerClient:
+        """Make the recorder's session: kept by the broker for an hour, acknowledged by hand."""
+        announcement = ServiceAnnouncement(
+            self._topics,
+            SERVICE,
+            version=__version__,
+            since=time.time(),
+            health=self._health.snapshot,
+        )
+        return BrokerClient(
+            endpoint,
+            client_id=SERVICE,
+            subscriptions=[
+                (self._own_status, 1),
+                (self._topics.topic_filter(Kind.RECEIPT, "+"), 0),
+            ],
+            announcement=announcement,
+            session=Session(
+                expiry_s=_SESSION_EXPIRY_S,
+                receive_maximum=RECEIVE_MAXIMUM,
+                manual_acknowledgement=True,
+            ),
+        )
+
+    def run(self, client: BrokerClient, stop: threading.Event) -> None:
+        """Record until told to stop, then commit what is there.
+
+        Raises ForeignDatabaseError, DatabaseBrokenError, BrokerError.
+        """
+        while not stop.is_set():
+            self._take(client, client.receive(self._patience_s()))
+            while len(self._waiting) < _BATCH_MESSAGES and (item := client.receive(0)):
+                self._take(client, item)
+            self._release_held()
+            if self._is_due():
+                self._commit(client)
+            self._say_receipts(client)
+        if self._waiting:
+            self._commit(client)
+            self._say_receipts(client)
+
+    def _patience_s(self) -> float:
+        now_s = time.monotonic()
+        waits = [_IDLE_S, self._receipts.wait_s(now_s)]
+        if self._waiting:
+            waits.append(max(self._waiting[0].at_s + _BATCH_AGE_S, self._retry_at_s) - now_s)
+        return max(min(wait for wait in waits if wait is not None), 0.0)
+
+    def _take(self, client: BrokerClient, item: Item | None) -> None:
+        match item:
+            case Ready():
+                self._begin(client, item)
+            case Lost():
+                self._live_from_s = float("inf")
+            case Arrived():
+                self._sort(client, item)
+            case None:
+                pass
+
+    def _begin(self, client: BrokerClient, ready: Ready) -> None:
+        now_s = time.monotonic()
+        # A resumed session brings what waited at the broker, and nothing marks it as old.
+        self._live_from_s = now_s + HOLD_DOWN_S if ready.resumed else now_s
+        self._hold_down.connected(now_s)
+        self._receipts.want(self._store.nodes())
+        self._say_receipts(client)
+        if not self._subscribed:
+            self._subscribed = True
+            alerts = self._topics.topic_filter(Kind.ALERT, "+", "+")
+            client.subscribe([(self._topics.nodes_filter, 1), (alerts, 1)])
+
+    def _sort(self, client: BrokerClient, arrived: Arrived) -> None:
+        if arrived.topic == self._own_status:
+            client.acknowledge(arrived)
+        elif self._is_receipt(arrived.topic):
+            self._compare(arrived)
+        else:
+            self._collect(arrived)
+
+    def _is_receipt(self, topic: str) -> bool:
+        try:
+            return self._topics.parse(topic).kind is Kind.RECEIPT
+        except TopicError:
+            return False
+
+    def _compare(self, arrived: Arrived) -> None:
+        try:
+            receipt = messages.RECEIPT.decode(arrived.payload)
+        except DecodeError as error:
+            if arrived.payload:
+                _log.warning("%s: no receipt: %s", arrived.topic, error)
+            return
+        if receipt.database != self._store.uuid:
+            raise ForeignDatabaseError(
+                f"{arrived.topic} holds a receipt of database {receipt.database}, and ours is "
+                f"{self._store.uuid}; one prefix has one database: stop the other recorder, or, "
+                "if its database is gone, empty the retained receipts"
+            )
+
+    def _collect(self, arrived: Arrived) -> None:
+        age_s = max(time.monotonic() - arrived.at_s, 0.0)
+        received_ms = round((time.time() - age_s) * 1000)
+        arrival = Arrival(received_ms, self._freshness(arrived))
+        findings = self._read(arrived, arrival)
+        kept = tuple(found for found in findings if not self._is_held(found, arrived.at_s))
+        if len(self._waiting) >= _MAX_WAITING:
+            self._waiting.popleft()
+            self._health.dropped += 1
+        message = Intake(arrived.topic, arrived.payload, received_ms, kept)
+        self._waiting.append(_Waiting(message, arrived.at_s, arrived))
+
+    def _freshness(self, arrived: Arrived) -> Freshness:
+        if arrived.replayed:
+            return Freshness.REPLAYED
+        return Freshness.LIVE if arrived.at_s >= self._live_from_s else Freshness.QUEUED
+
+    def _read(self, arrived: Arrived, arrival: Arrival) -> list[Finding]:
+        try:
+            return intake.read(self._topics, arrived.topic, arrived.payload, arrival)
+        except Exception as error:  # noqa: BLE001 - whatever a message does, it costs only itself
+            _log.exception("%s: a message tripped us up; please report this", arrived.topic)
+            self._health.faults += 1
+            said = f"{type(error).__name__} while reading it"
+            return [Refused(arrived.topic, "fault", said, arrived.payload, arrival.received_ms)]
+
+    def _is_held(self, found: Finding, at_s: float) -> bool:
+        if isinstance(found, Seen):
+            if at_s >= self._live_from_s or found.ts >= round(time.time() * 1000) - 1000:
+                self._hold_down.heard(found.node)
+            return False
+        return isinstance(found, StatusFound) and self._hold_down.holds(found, at_s)
+
+    def _release_held(self) -> None:
+        now_s = time.monotonic()
+        for found in self._hold_down.released(now_s):
+            topic = self._topics.topic(Kind.STATUS, found.node)
+            message = Intake(topic, b"", found.received_ms, (found,))
+            self._waiting.append(_Waiting(message, now_s, None))
+
+    def _is_due(self) -> bool:
+        if not self._waiting or not self._subscribed:
+            return False
+        now_s = time.monotonic()
+        old = now_s - self._waiting[0].at_s >= _BATCH_AGE_S
+        return now_s >= self._retry_at_s and (old or len(self._waiting) >= _BATCH_MESSAGES)
+
+    def _commit(self, client: BrokerClient) -> None:
+        batch = [self._waiting[i] for i in range(min(len(self._waiting), _BATCH_MESSAGES))]
+        self._health.queue = len(self._waiting)
+        self._health.lag_seconds = time.monotonic() - batch[0].at_s
+        try:
+            stored = self._store.commit([waiting.intake for waiting in batch])
+        except DatabaseUnavailableError as error:
+            self._postpone(client, error)
+            return
+        if self._health.database != "ok":
+            _log.info("the database can be written again")
+            client.announce()
+        self._backoff.succeeded()
+        self._health.stored(stored, at_s=time.time(), size_bytes=self._size_bytes())
+        self._health.queue = len(self._waiting) - len(batch)
+        self._receipts.want(stored.nodes)
+        self._say_receipts(client)
+        for waiting in batch:
+            self._waiting.popleft()
+            if waiting.arrived is not None:
+                client.acknowledge(waiting.arrived)
+
+    def _postpone(self, client: BrokerClient, error: DatabaseUnavailableError) -> None:
+        wait_s = self._backoff.failed()
+        self._retry_at_s = time.monotonic() + wait_s
+        if self._health.database != error.state:
+            self._health.database = error.state
+            client.announce()
+        _log.warning("%s; %d messages wait, next try in %.1f s", error, len(self._waiting), wait_s)
+
+    def _size_bytes(self) -> int | None:
+        try:
+            return self._store.size_bytes()
+        except OSError as error:
+            _log.warning("the size of the database cannot be read: %s", error)
+            return None
+
+    def _say_receipts(self, client: BrokerClient) -> None:
+        now_s = time.monotonic()
+        for node in self._receipts.due(now_s) if client.ready else ():
+            receipt = self._store.receipt(node)
+            topic = self._topics.topic(Kind.RECEIPT, node)
+            if receipt is None or client.publish(topic, encode(receipt), retain=True):
+                self._receipts.said(node, now_s)

@@ -1,0 +1,175 @@
+"""The only writer of the database.
+
+A batch is one transaction: ledger, samples, presence, events, refusals. It is durable when
+`commit` returns. A row that no column holds costs only its own message: the batch is halved until
+the offender stands alone, and that one is stored as a refusal.
+"""
+
+import logging
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from rollcall.broker.messages import Receipt
+from rollcall.recorder import schema
+from rollcall.recorder.catalogue import Catalogue
+from rollcall.recorder.engines import Cause, database_of
+from rollcall.recorder.errors import (
+    DatabaseBrokenError,
+    DatabaseUnavailableError,
+    RecorderError,
+)
+from rollcall.recorder.findings import EventFound, Finding, Intake, Refused, ReportFound
+from rollcall.recorder.transaction import Stored, Transaction
+from rollcall.service.lock import ProcessLock
+
+_log = logging.getLogger(__name__)
+
+_MAX_OFFENDERS: Final = 3
+_FAULTS: Final = (SQLAlchemyError, OverflowError, UnicodeEncodeError)
+
+_Entry = tuple[Intake, Finding]
+
+
+class _PoisonError(Exception):
+    """A row of the batch cannot be stored; the text says why."""
+
+
+class Store:
+    """The database behind `url`, open for writing; a context manager.
+
+    Entering takes the lock, makes or upgrades the schema, and loads what is known. Raises
+    ConfigError for a URL or a schema that this program cannot use, AlreadyRunningError when
+    another recorder has the database, and RecorderError with its kinds.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._database = database_of(url)
+        self._lock = ProcessLock(self._database.lock_path, "a recorder on this database")
+        self._engine: Engine | None = None
+        self._catalogue: Catalogue | None = None
+        self.uuid = ""
+
+    def __enter__(self) -> Self:
+        try:
+            self._lock.__enter__()
+        except OSError as error:
+            raise RecorderError(
+                f"{self._database.path} cannot be opened: {error.strerror}; name another file "
+                "in [recorder] database, or let this user write its folder"
+            ) from error
+        try:
+            self._engine = self._database.open()
+            self._open(self._engine)
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def commit(self, batch: Sequence[Intake]) -> Stored:
+        """Store the findings of some messages durably, each report and event once.
+
+        Raises DatabaseUnavailableError (the same batch may go later; what is stored by then is
+        not stored again) and DatabaseBrokenError.
+        """
+        stored = Stored()
+        entries = [(intake, finding) for intake in batch for finding in intake.findings]
+        offenders = self._commit_halving(entries, stored, 0)
+        if offenders:
+            _log.error("%d rows were refused by the database itself", offenders)
+        return stored
+
+    def receipt(self, node: str) -> Receipt | None:
+        """Give what may be said to `node`: None when nothing of it is known."""
+        current = None if self._catalogue is None else self._catalogue.current_epoch(node)
+        if current is None:
+            return None
+        epoch, ledger = current
+        through, missing = ledger.receipt()
+        return Receipt(database=self.uuid, epoch=epoch, through=through, missing=missing)
+
+    def nodes(self) -> list[str]:
+        """Give the names of all nodes that are known."""
+        return [] if self._catalogue is None else list(self._catalogue.nodes)
+
+    def size_bytes(self) -> int:
+        """Give how much the database takes on disk. Raises OSError."""
+        return self._database.size_bytes()
+
+    def _open(self, engine: Engine) -> None:
+        try:
+            with engine.begin() as connection:
+                schema.bring_up_to_date(connection, self._database.macros, str(self._database.path))
+                self.uuid = schema.identity(connection)
+                self._catalogue = Catalogue.load(connection)
+            with engine.connect() as connection:
+                self._database.patience(connection)
+        except SQLAlchemyError as error:
+            raise self._translated(error) from error
+
+    def _close(self) -> None:
+        if self._engine is not None:
+            self._database.close(self._engine)
+        self._lock.__exit__(None, None, None)
+
+    def _commit_halving(self, entries: list[_Entry], stored: Stored, offenders: int) -> int:
+        """Commit; on a poisoned row, each half by itself. Give the number of offenders so far."""
+        try:
+            stored.add(self._commit_once([finding for _, finding in entries]))
+        except _PoisonError as poison:
+            if len(entries) > 1:
+                middle = len(entries) // 2
+                offenders = self._commit_halving(entries[:middle], stored, offenders)
+                return self._commit_halving(entries[middle:], stored, offenders)
+            offenders += 1
+            if offenders > _MAX_OFFENDERS:
+                raise DatabaseBrokenError(
+                    f"the database refuses row after row: {poison}; please report this"
+                ) from poison
+            stored.add(self._commit_once([_refusal(*entries[0], str(poison))]))
+        return offenders
+
+    def _commit_once(self, findings: Sequence[Finding]) -> Stored:
+        if self._engine is None:
+            raise RecorderError("the database is not open")
+        catalogue, self._catalogue = self._catalogue, None
+        try:
+            with self._engine.begin() as connection:
+                known = catalogue or Catalogue.load(connection)
+                transaction = Transaction(connection, known)
+                for finding in findings:
+                    transaction.take(finding)
+                stored = transaction.finish()
+        except _FAULTS as error:
+            raise self._translated(error) from error
+        self._catalogue = known
+        return stored
+
+    def _translated(self, error: Exception) -> Exception:
+        cause, state = self._database.cause(error)
+        said = str(getattr(error, "orig", error))
+        if cause is Cause.POISON:
+            return _PoisonError(said)
+        if cause is Cause.WAIT:
+            return DatabaseUnavailableError(state, f"the database cannot be written: {said}")
+        return DatabaseBrokenError(
+            f"the database {self._database.path} is unusable: {said}; restore a backup, or move "
+            "the file aside to begin a new one"
+        )
+
+
+def _refusal(intake: Intake, finding: Finding, error: str) -> Refused:
+    """Make a refusal of a finding; it settles the number of one that carries a number."""
+    number = finding.number if isinstance(finding, ReportFound | EventFound) else None
+    return Refused(intake.topic, "unstorable", error, intake.payload, intake.received_ms, number)

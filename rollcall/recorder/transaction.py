@@ -1,0 +1,292 @@
+"""The findings of one batch into rows, within one transaction.
+
+`take` goes through the findings in order and asks the ledger; `finish` writes what came together,
+one statement for each table. The ledger makes it exactly once: what it holds is skipped.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from rollcall.recorder import alert_changes, rejections
+from rollcall.recorder.catalogue import Catalogue, KnownSeries
+from rollcall.recorder.findings import (
+    AlertFound,
+    AlertOver,
+    EventFound,
+    Finding,
+    InfoFound,
+    NeverComes,
+    Number,
+    Refused,
+    ReportFound,
+    Sample,
+    Seen,
+    StatusFound,
+)
+from rollcall.recorder.ledger import Ledger
+from rollcall.recorder.presence import Presence, with_status
+from rollcall.recorder.units import Unit, derived
+
+Row = dict[str, Any]
+
+_SAMPLE: Final = text(
+    "INSERT INTO sample (ts, series_id, value) VALUES (:ts, :series_id, :value) "
+    "ON CONFLICT DO NOTHING"
+)
+_NEWEST: Final = text(
+    "INSERT INTO newest (series_id, ts, value) VALUES (:series_id, :ts, :value) "
+    "ON CONFLICT (series_id) DO UPDATE SET ts = excluded.ts, value = excluded.value "
+    "WHERE excluded.ts > newest.ts"
+)
+_SERIES: Final = text(
+    "INSERT INTO series_key (node_id, metric, instance, unit, kind, first_ts) "
+    "VALUES (:node_id, :metric, :instance, :unit, :kind, :ts) RETURNING series_id"
+)
+_OLDEST: Final = text("UPDATE series_key SET first_ts = :ts WHERE series_id = :series_id")
+_UNIT: Final = text(
+    "UPDATE series_key SET unit = :unit, kind = :kind WHERE node_id = :node_id AND metric = :metric"
+)
+_INFO: Final = text(
+    "UPDATE node SET address = :address, model = :model, os = :os, agent = :agent, "
+    "description = :description, units = :units WHERE node_id = :node_id"
+)
+_PRESENCE: Final = text(
+    "INSERT INTO presence (node_id, state, reason, since_ts, last_seen_ts, epoch, session, "
+    "interval_s, newest_seq) VALUES (:node_id, :state, :reason, :since_ts, :last_seen_ts, "
+    ":epoch, :session, :interval_s, :newest_seq) ON CONFLICT (node_id) DO UPDATE SET "
+    "state = excluded.state, reason = excluded.reason, since_ts = excluded.since_ts, "
+    "last_seen_ts = excluded.last_seen_ts, epoch = excluded.epoch, session = excluded.session, "
+    "interval_s = excluded.interval_s, newest_seq = excluded.newest_seq"
+)
+_CHANGE: Final = text(
+    "INSERT INTO availability_change (node_id, ts, state, reason) "
+    "VALUES (:node_id, :ts, :state, :reason) ON CONFLICT (node_id, ts) DO UPDATE SET "
+    "state = excluded.state, reason = excluded.reason"
+)
+_EVENT: Final = text(
+    "INSERT INTO event (node_id, ts, kind, source, detail) "
+    "VALUES (:node_id, :ts, :kind, :source, :detail)"
+)
+_SPAN_GONE: Final = text("DELETE FROM ledger WHERE epoch_id = :epoch_id AND first_seq = :first_seq")
+_SPAN: Final = text(
+    "INSERT INTO ledger (epoch_id, first_seq, last_seq, reason) "
+    "VALUES (:epoch_id, :first_seq, :last_seq, :reason) ON CONFLICT (epoch_id, first_seq) "
+    "DO UPDATE SET last_seq = excluded.last_seq, reason = excluded.reason"
+)
+
+
+@dataclass(slots=True)
+class Stored:
+    """What a batch came to; `nodes` are those whose receipt should be said again."""
+
+    reports: int = 0
+    events: int = 0
+    samples: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    nodes: set[str] = field(default_factory=set)
+
+    def add(self, other: "Stored") -> None:
+        """Add the counts of another batch."""
+        self.reports += other.reports
+        self.events += other.events
+        self.samples += other.samples
+        self.duplicates += other.duplicates
+        self.rejected += other.rejected
+        self.nodes |= other.nodes
+
+
+class Transaction:
+    """One batch on its way into the database; changes `catalogue` as it goes."""
+
+    def __init__(self, connection: Connection, catalogue: Catalogue) -> None:
+        self._connection = connection
+        self._catalogue = catalogue
+        self._stored = Stored()
+        self._samples: list[Row] = []
+        self._newest: dict[int, Row] = {}
+        self._events: list[Row] = []
+        self._refused: list[Refused] = []
+        self._ledgers_before: dict[int, Ledger] = {}
+        self._present: set[int] = set()
+
+    def take(self, finding: Finding) -> None:
+        """Take in one finding. Raises what the database raises."""
+        match finding:
+            case ReportFound():
+                self._add_report(finding)
+            case EventFound():
+                self._add_event(finding)
+            case Seen(node, ts):
+                node_id = self._node_id(node)
+                self._remember(node_id, self._presence(node_id).seen(ts))
+            case StatusFound():
+                self._change_status(finding)
+            case InfoFound():
+                self._learn(finding)
+            case NeverComes(node, epoch, first, last, reason):
+                self._ledger(node, epoch).add(first, last, reason)
+            case AlertFound() | AlertOver():
+                alert_changes.write(self._connection, self._node_id(finding.node), finding)
+            case Refused():
+                self._refuse(finding)
+
+    def finish(self) -> Stored:
+        """Write what came together. Raises what the database raises."""
+        if self._samples:
+            self._stored.samples = self._connection.execute(_SAMPLE, self._samples).rowcount
+            self._connection.execute(_NEWEST, list(self._newest.values()))
+        if self._events:
+            self._connection.execute(_EVENT, self._events)
+        if self._refused:
+            self._stored.rejected = len(self._refused)
+            self._catalogue.rejections = rejections.write(
+                self._connection, self._refused, self._catalogue.rejections
+            )
+        self._write_presences()
+        for epoch_id, before in self._ledgers_before.items():
+            self._write_ledger(epoch_id, before, self._catalogue.ledgers[epoch_id])
+        return self._stored
+
+    def _node_id(self, name: str) -> int:
+        return self._catalogue.node_id(self._connection, name)
+
+    def _presence(self, node_id: int) -> Presence:
+        return self._catalogue.presences.get(node_id) or Presence()
+
+    def _remember(self, node_id: int, presence: Presence) -> None:
+        self._catalogue.presences[node_id] = presence
+        self._present.add(node_id)
+
+    def _ledger(self, node: str, epoch: str) -> Ledger:
+        node_id = self._node_id(node)
+        epoch_id = self._catalogue.epoch_id(self._connection, node_id, epoch)
+        ledger = self._catalogue.ledgers[epoch_id]
+        self._ledgers_before.setdefault(epoch_id, ledger.copy())
+        self._stored.nodes.add(node)
+        return ledger
+
+    def _is_new(self, number: Number) -> bool:
+        ledger = self._ledger(number.node, number.epoch)
+        if ledger.holds(number.seq):
+            self._stored.duplicates += 1
+            return False
+        ledger.add(number.seq)
+        return True
+
+    def _refuse(self, refused: Refused) -> None:
+        if refused.number is None or self._is_new(refused.number):
+            self._refused.append(refused)
+
+    def _add_report(self, report: ReportFound) -> None:
+        if self._is_new(report.number):
+            self._stored.reports += 1
+            self._add_samples(report.number.node, report.samples)
+
+    def _add_samples(self, node: str, samples: tuple[Sample, ...]) -> None:
+        node_id = self._node_id(node)
+        for sample in samples:
+            series_id = self._series_id(node_id, sample)
+            row = {"ts": sample.ts, "series_id": series_id, "value": sample.value}
+            self._samples.append(row)
+            newest = self._newest.get(series_id)
+            if newest is None or newest["ts"] < sample.ts:
+                self._newest[series_id] = row
+
+    def _series_id(self, node_id: int, sample: Sample) -> int:
+        key = (node_id, sample.metric, sample.instance)
+        known = self._catalogue.series.get(key)
+        if known is None:
+            told = self._catalogue.units.get(node_id, {}).get(sample.metric)
+            unit = told or derived(sample.metric)
+            values = {
+                "node_id": node_id,
+                "metric": sample.metric,
+                "instance": sample.instance,
+                "unit": unit.name,
+                "kind": unit.kind,
+                "ts": sample.ts,
+            }
+            made = self._connection.execute(_SERIES, values).scalar_one()
+            known = self._catalogue.series[key] = KnownSeries(int(made), sample.ts)
+        elif sample.ts < known.first_ts:
+            known.first_ts = sample.ts
+            values = {"series_id": known.series_id, "ts": sample.ts}
+            self._connection.execute(_OLDEST, values)
+        return known.series_id
+
+    def _add_event(self, event: EventFound) -> None:
+        if not self._is_new(event.number):
+            return
+        self._stored.events += 1
+        self._events.append(
+            {
+                "node_id": self._node_id(event.number.node),
+                "ts": event.ts,
+                "kind": event.kind,
+                "source": event.source,
+                "detail": event.detail,
+            }
+        )
+
+    def _change_status(self, found: StatusFound) -> None:
+        node_id = self._node_id(found.node)
+        presence, change = with_status(self._presence(node_id), found)
+        self._remember(node_id, presence)
+        self._ledger(found.node, found.status.epoch)
+        if change is not None:
+            self._connection.execute(_CHANGE, {"node_id": node_id, **change._asdict()})
+
+    def _learn(self, info: InfoFound) -> None:
+        node_id = self._node_id(info.node)
+        known = self._catalogue.units.get(node_id, {})
+        for metric, unit in info.units.items():
+            if known.get(metric) != unit:
+                self._set_unit(node_id, metric, unit)
+        self._catalogue.units[node_id] = dict(info.units)
+        values = {
+            "node_id": node_id,
+            "address": info.address,
+            "model": info.model,
+            "os": info.os,
+            "agent": info.agent,
+            "description": info.description,
+            "units": json.dumps(dict(info.units)),
+        }
+        self._connection.execute(_INFO, values)
+
+    def _set_unit(self, node_id: int, metric: str, unit: Unit) -> None:
+        values = {"node_id": node_id, "metric": metric, "unit": unit.name, "kind": unit.kind}
+        self._connection.execute(_UNIT, values)
+
+    def _write_presences(self) -> None:
+        rows = []
+        for node_id in self._present:
+            known = self._catalogue.presences[node_id]
+            values = {name: getattr(known, name) for name in Presence.__dataclass_fields__}
+            rows.append({"node_id": node_id, **values})
+        if rows:
+            self._connection.execute(_PRESENCE, rows)
+
+    def _write_ledger(self, epoch_id: int, before: Ledger, after: Ledger) -> None:
+        changed = set(after.intervals) - set(before.intervals)
+        kept = {span.first for span in after.intervals}
+        gone = [span.first for span in before.intervals if span.first not in kept]
+        if gone:
+            rows = [{"epoch_id": epoch_id, "first_seq": first} for first in gone]
+            self._connection.execute(_SPAN_GONE, rows)
+        if changed:
+            spans = [
+                {
+                    "epoch_id": epoch_id,
+                    "first_seq": span.first,
+                    "last_seq": span.last,
+                    "reason": span.reason,
+                }
+                for span in changed
+            ]
+            self._connection.execute(_SPAN, spans)

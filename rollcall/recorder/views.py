@@ -1,0 +1,144 @@
+"""The public views, and the few of our own that they stand on.
+
+One text for every engine: `TIME(x)`, `NOW()` and `SECONDS(x)` are macros that the engine spells.
+Views hold no data, so every change of the schema drops and makes all of them.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy.engine import Connection
+
+PUBLIC: Final = (
+    "nodes",
+    "series",
+    "samples",
+    "latest",
+    "minutely",
+    "hourly",
+    "daily",
+    "availability",
+    "gaps",
+    "events",
+    "alert_history",
+    "rejected",
+)
+
+# A node that claims to be online is stale after 45 s and three of its intervals of silence.
+_PRESENCE_NOW: Final = """
+SELECT node_id, node, address, model, os, agent, description, last_seen_ts, silent_ms,
+  CASE WHEN state IS NULL THEN 'unknown' WHEN is_stale THEN 'stale' ELSE state END AS state,
+  CASE WHEN is_stale THEN NULL ELSE reason END AS reason,
+  CASE WHEN is_stale AND last_seen_ts > since_ts THEN last_seen_ts ELSE since_ts END AS since_ts
+FROM (SELECT n.node_id, n.name AS node, n.address, n.model, n.os, n.agent, n.description,
+    p.state, p.reason, p.since_ts, p.last_seen_ts, NOW() - p.last_seen_ts AS silent_ms,
+    p.state = 'online' AND (p.last_seen_ts IS NULL OR (NOW() - p.last_seen_ts > 45000
+      AND NOW() - p.last_seen_ts > 3000 * coalesce(p.interval_s, 0))) AS is_stale
+  FROM node n LEFT JOIN presence p ON p.node_id = n.node_id) a"""
+
+_NODES: Final = """
+SELECT node, state, reason, TIME(since_ts) AS since, TIME(last_seen_ts) AS last_seen,
+  CASE WHEN silent_ms < 0 THEN 0 ELSE SECONDS(silent_ms) END AS silent_seconds,
+  address, model, os, agent, NULL AS groups, description
+FROM presence_now"""
+
+_SERIES: Final = """
+SELECT s.series_id, n.name AS node, s.metric, s.instance, s.unit, s.kind, s.first_ts,
+  (SELECT w.ts FROM newest w WHERE w.series_id = s.series_id) AS last_ts
+FROM series_key s JOIN node n ON n.node_id = s.node_id"""
+
+_SAMPLES: Final = """
+SELECT n.name AS node, s.metric, s.instance, TIME(x.ts) AS time, x.ts, x.value, s.unit
+FROM sample x JOIN series_key s ON s.series_id = x.series_id
+  JOIN node n ON n.node_id = s.node_id"""
+
+_LATEST: Final = """
+SELECT p.node, s.metric, s.instance, TIME(w.ts) AS time, w.ts,
+  SECONDS(NOW() - w.ts) AS age_seconds, w.value, s.unit, p.state
+FROM newest w JOIN series_key s ON s.series_id = w.series_id
+  JOIN presence_now p ON p.node_id = s.node_id"""
+
+_ROLLUP: Final = """
+SELECT node, metric, instance, TIME(ts) AS time, ts, min, avg, max,
+  (SELECT z.value FROM sample z WHERE z.ts = o.at AND z.series_id = o.series_id) AS last,
+  samples, unit
+FROM (SELECT x.series_id, n.name AS node, s.metric, s.instance, x.ts - x.ts % {width_ms} AS ts,
+    min(x.value) AS min, avg(x.value) AS avg, max(x.value) AS max, max(x.ts) AS at,
+    count(*) AS samples, s.unit
+  FROM sample x JOIN series_key s ON s.series_id = x.series_id
+    JOIN node n ON n.node_id = s.node_id
+  GROUP BY x.series_id, n.name, s.metric, s.instance, s.unit, x.ts - x.ts % {width_ms}) o"""
+
+_AVAILABILITY: Final = """
+SELECT node, state, reason, TIME(ts) AS time, ts, until_ts,
+  SECONDS(coalesce(until_ts, NOW()) - ts) AS seconds
+FROM (SELECT p.node, c.state, c.reason, c.ts,
+    coalesce(lead(c.ts) OVER (PARTITION BY c.node_id ORDER BY c.ts),
+      CASE WHEN p.state = 'stale' THEN p.since_ts END) AS until_ts
+  FROM availability_change c JOIN presence_now p ON p.node_id = c.node_id
+  UNION ALL SELECT node, state, NULL, since_ts, NULL FROM presence_now WHERE state = 'stale') a"""
+
+_GAPS: Final = """
+SELECT n.name AS node, e.epoch, g.first_seq, g.last_seq, g.last_seq - g.first_seq + 1 AS reports,
+  g.state
+FROM (SELECT epoch_id, first_seq, last_seq, reason AS state FROM ledger WHERE reason IS NOT NULL
+    UNION ALL SELECT epoch_id, held + 1, first_seq - 1, 'open' FROM (SELECT epoch_id, first_seq,
+      coalesce(lag(last_seq) OVER (PARTITION BY epoch_id ORDER BY first_seq), 0) AS held
+      FROM ledger) h WHERE first_seq > held + 1
+    UNION ALL SELECT epoch_id, held + 1, newest_seq, 'open' FROM (SELECT t.epoch_id, p.newest_seq,
+      coalesce((SELECT max(last_seq) FROM ledger l WHERE l.epoch_id = t.epoch_id), 0) AS held
+      FROM presence p JOIN epoch t ON t.node_id = p.node_id AND t.epoch = p.epoch) u
+      WHERE newest_seq > held) g
+  JOIN epoch e ON e.epoch_id = g.epoch_id JOIN node n ON n.node_id = e.node_id"""
+
+_EVENTS: Final = """
+SELECT n.name AS node, TIME(e.ts) AS time, e.ts, e.kind, e.source, e.detail
+FROM event e JOIN node n ON n.node_id = e.node_id"""
+
+_ALERT_HISTORY: Final = """
+SELECT n.name AS node, a.rule, a.instance, a.state, a.severity, TIME(a.ts) AS time, a.ts,
+  a.value, a.summary, a.incident
+FROM alert_change a JOIN node n ON n.node_id = a.node_id"""
+
+_REJECTED: Final = """
+SELECT TIME(ts) AS time, ts, topic, reason, error, times, payload FROM rejection"""
+
+# What stands between the parentheses of a macro: itself with at most two levels of them.
+_ARGUMENT: Final = r"((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)"
+
+# In the order in which they stand on each other.
+_TEXTS: Final[Mapping[str, str]] = {
+    "presence_now": _PRESENCE_NOW,
+    "nodes": _NODES,
+    "series": _SERIES,
+    "samples": _SAMPLES,
+    "latest": _LATEST,
+    "minutely": _ROLLUP.format(width_ms=60_000),
+    "hourly": _ROLLUP.format(width_ms=3_600_000),
+    "daily": _ROLLUP.format(width_ms=86_400_000),
+    "availability": _AVAILABILITY,
+    "gaps": _GAPS,
+    "events": _EVENTS,
+    "alert_history": _ALERT_HISTORY,
+    "rejected": _REJECTED,
+}
+
+
+def drop_all(connection: Connection) -> None:
+    """Drop every view, so that tables beneath may change."""
+    for name in reversed(list(_TEXTS)):
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
+
+
+def create_all(connection: Connection, macros: Mapping[str, str]) -> None:
+    """Make every view, in the engine's dialect."""
+    for name, text in _TEXTS.items():
+        connection.exec_driver_sql(f"CREATE VIEW {name} AS {_spelled(text, macros)}")
+
+
+def _spelled(text: str, macros: Mapping[str, str]) -> str:
+    for name in ("TIME", "SECONDS", "NOW"):
+        before, after = macros[name].split("{}") if "{}" in macros[name] else (macros[name], "")
+        text = re.sub(rf"\b{name}\({_ARGUMENT}\)", rf"{before}\g<1>{after}", text)
+    return text
