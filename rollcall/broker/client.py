@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, ParamSpec, Self
 
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -69,6 +69,7 @@ class BrokerClient:
         self._fence = threading.Lock()
         self._generation = 0
         self._connected = False
+        self._resumed = False
         self._ready = False
         self._birth_mid = -1
         self._birth_due_s = 0.0
@@ -78,6 +79,8 @@ class BrokerClient:
         self.dropped = 0
         self.publish_failures = 0
         self.connections = 0
+        self.attempts = 0
+        self._waits_since_s = 0.0
         self._paho = self._make(client_id)
 
     # Opening and closing
@@ -112,6 +115,14 @@ class BrokerClient:
     def ready(self) -> bool:
         """Whether the broker has taken our birth on the present connection."""
         return self._ready
+
+    @property
+    def next_attempt_s(self) -> float | None:
+        """In how many seconds the next of `attempts` to connect is due; None when none is."""
+        wait_s = self._paho._reconnect_delay  # noqa: SLF001 - paho keeps its wait to itself
+        if self._connected or wait_s is None:
+            return None
+        return max(self._waits_since_s + wait_s - time.monotonic(), 0.0)
 
     @property
     def unacknowledged(self) -> int:
@@ -302,6 +313,7 @@ class BrokerClient:
     # Callbacks; on the network thread
 
     def _on_pre_connect(self, paho: Client, _user: Any) -> None:
+        self.attempts += 1
         if self._announcement is not None:
             properties = _properties(PacketTypes.WILLMESSAGE)
             properties.WillDelayInterval = self._endpoint.will_delay
@@ -314,7 +326,7 @@ class BrokerClient:
             )
 
     def _on_connect(
-        self, paho: Client, _user: Any, _flags: Any, reason: ReasonCode, _properties: Any
+        self, paho: Client, _user: Any, flags: ConnectFlags, reason: ReasonCode, _properties: Any
     ) -> None:
         if reason.is_failure:
             self._refused(f"refused by the broker: {reason}")
@@ -325,6 +337,8 @@ class BrokerClient:
             self._connected = True
         self._progress_s = time.monotonic()
         self.connections += 1
+        self.attempts = 0
+        self._resumed = flags.session_present
         self._last_refusal = ""
         if self._subscriptions:
             self._subscribe(self._subscriptions)
@@ -338,13 +352,14 @@ class BrokerClient:
     def _become_ready(self) -> None:
         self._last_birth_s = time.monotonic()
         self._birth_due_s = self._last_birth_s + _REPEAT_BIRTH_S
-        self._inbox.put(Ready(self._generation))
+        self._inbox.put(Ready(self._generation, self._resumed))
         self._ready = True
 
     def _subscribe(self, subscriptions: Sequence[tuple[str, int]]) -> None:
         self._paho.subscribe([(name, SubscribeOptions(qos=qos)) for name, qos in subscriptions])
 
     def _on_connect_fail(self, _paho: Client, _user: Any) -> None:
+        self._waits_since_s = time.monotonic()
         self._refused("the broker cannot be reached")
 
     def _refused(self, reason: str) -> None:
@@ -358,6 +373,7 @@ class BrokerClient:
     ) -> None:
         with self._fence:
             was_connected = self._connected
+            self._waits_since_s = time.monotonic()
             self._generation += 1
             self._connected = False
             self._ready = False

@@ -49,10 +49,12 @@ class Arrived:
 class Ready:
     """Subscriptions are in place and the broker has taken our birth: publishing may begin.
 
-    What was retained for QoS 0 subscriptions has arrived before it.
+    What was retained for QoS 0 subscriptions has arrived before it. `resumed`: the broker kept our
+    session, and messages with it that may be old.
     """
 
     generation: int
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

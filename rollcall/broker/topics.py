@@ -151,6 +151,11 @@ class Topics:
         """The first two levels: `rollcall/v1`."""
         return f"{self.prefix}/{VERSION}"
 
+    @cached_property
+    def nodes_filter(self) -> str:
+        """The topic filter of all that nodes write, also of what the tree does not know."""
+        return f"{self.root}/node/#"
+
     def topic(self, kind: Kind, *names: str) -> str:
         """Build the topic of `kind`, filling its placeholders with `names` in order.
 
