@@ -63,12 +63,12 @@ TIMES = [
     pytest.param(-3600, "good", Freshness.LIVE, -3600, id="an old reading is data"),
     pytest.param(119, "good", Freshness.LIVE, 119, id="a clock that is a little ahead is believed"),
     pytest.param(121, "good", Freshness.LIVE, None, id="a time of the future is refused"),
-    pytest.param(-299, "doubtful", Freshness.LIVE, -299, id="a doubtful clock nearly right is believed"),
-    pytest.param(-301, "doubtful", Freshness.LIVE, 0, id="a doubtful clock far behind is corrected"),
-    pytest.param(9999, "doubtful", Freshness.LIVE, 0, id="a doubtful clock far ahead is corrected"),
-    pytest.param(-301, "doubtful", Freshness.REPLAYED, -301, id="a replay is data, whatever the clock"),
-    pytest.param(121, "doubtful", Freshness.REPLAYED, None, id="a replay of the future is refused"),
-    pytest.param(-301, "doubtful", Freshness.QUEUED, -301, id="what waited at the broker is data"),
+    pytest.param(-299, "bad", Freshness.LIVE, -299, id="a doubted clock nearly right is used"),
+    pytest.param(-301, "bad", Freshness.LIVE, 0, id="a doubted clock far behind is put right"),
+    pytest.param(9999, "bad", Freshness.LIVE, 0, id="a doubted clock far ahead is corrected"),
+    pytest.param(-301, "bad", Freshness.REPLAYED, -301, id="a replay is data anyway"),
+    pytest.param(121, "bad", Freshness.REPLAYED, None, id="a replay of the future is refused"),
+    pytest.param(-301, "bad", Freshness.QUEUED, -301, id="what waited at the broker is data"),
 ]
 
 
