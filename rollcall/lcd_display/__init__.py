@@ -1,0 +1,1 @@
+"""Twenty by four characters of truth: the cluster on a character display."""

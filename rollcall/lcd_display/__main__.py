@@ -1,0 +1,57 @@
+"""`python -m rollcall.lcd_display`: the display service in the foreground."""
+
+import argparse
+import sys
+import threading
+import time
+from contextlib import ExitStack
+
+from rollcall import __version__
+from rollcall.broker.announcement import ServiceAnnouncement
+from rollcall.broker.client import BrokerClient
+from rollcall.broker.topics import Topics
+from rollcall.lcd_display.assembly import locks, own_node, screen_thread
+from rollcall.lcd_display.display import Display, subscriptions
+from rollcall.service import lifecycle
+from rollcall.service.settings import Settings
+
+
+def serve(settings: Settings, arguments: argparse.Namespace, stop: threading.Event) -> None:
+    """Run the display until `stop` is set."""
+    topics = Topics(settings.broker.prefix)
+    lcd, output = screen_thread(settings.lcd, emulate=arguments.emulate, stream=sys.stdout)
+    display = Display(
+        lcd, topics, settings.broker, version=__version__, own_node=own_node(settings.agent)
+    )
+    announcement = ServiceAnnouncement(
+        topics,
+        settings.lcd.name,
+        version=__version__,
+        since=time.time(),
+        health=lambda: output | display.health(),
+    )
+    client = BrokerClient(
+        settings.broker,
+        client_id=settings.lcd.name,
+        subscriptions=subscriptions(topics),
+        announcement=announcement,
+    )
+    with ExitStack() as opened:
+        for lock in locks(settings.lcd, settings.broker, emulate=arguments.emulate):
+            opened.enter_context(lock)
+        opened.enter_context(client)
+        opened.enter_context(lcd)
+        display.run(client, stop)
+
+
+def main() -> int:
+    """Run the service; give its exit code."""
+    arguments = lifecycle.parser("lcd", "shows the cluster on a character display")
+    arguments.add_argument(
+        "--emulate", action="store_true", help="draw the glass in the terminal, without a display"
+    )
+    return lifecycle.run(arguments, serve)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""The emulated chip says when the datasheet is broken, and takes real smbus2 messages only so."""
+
+from collections.abc import Sequence
+
+import pytest
+from smbus2 import i2c_msg
+
+from rollcall.lcd_display.backpack import Backpack
+from rollcall.lcd_display.emulator import EmulatedBus
+from rollcall.lcd_display.hd44780 import SET_DDRAM, Transfer
+from tests.support.glass import panel_on
+
+BLANK = [" " * 20] * 4
+
+
+def write(bus: EmulatedBus, *values: int) -> None:
+    bus.i2c_rdwr(i2c_msg.write(bus.address, values))
+
+
+def nibble(value: int) -> tuple[int, int]:
+    return value << 4 | 0x0C, value << 4 | 0x08
+
+
+def ready() -> EmulatedBus:
+    bus = EmulatedBus()
+    panel_on(bus).make_ready(BLANK, keep_memory=False)
+    write(bus, *Backpack().encode([Transfer(SET_DDRAM)], rs=True)[0])
+    return bus
+
+
+def fresh() -> EmulatedBus:
+    bus = EmulatedBus()
+    bus.sleep(0.1)
+    write(bus, 0xFB, 0x08)
+    return bus
+
+
+@pytest.mark.parametrize(
+    ("code", "values"),
+    [
+        ("V01", [0x4D, 0x49, 0x1D, 0x19]),
+        ("V02", [0x08, 0x3C, 0x39, 0x09]),
+        ("V03", [0x08, 0x8C, 0x18]),
+        ("V04", [0x08, 0x8C, 0x8D, 0x89]),
+        ("V10", [*nibble(4), 0x49, 0x1D, 0x19]),
+        ("V11", [*nibble(0xA), *nibble(8)]),
+        ("V12", [*nibble(2), *nibble(0)]),
+        ("V13", [0x0A, 0x0E, 0x0A]),
+    ],
+)
+def test_a_byte_that_breaks_a_rule_is_recorded(code: str, values: Sequence[int]) -> None:
+    bus = ready()
+    assert bus.violations == []
+    write(bus, *values)
+    assert [violation.code for violation in bus.violations] == [code]
+
+
+def test_writing_while_the_controller_clears_is_recorded_and_lost() -> None:
+    bus = ready()
+    write(bus, *nibble(0), *nibble(1), *nibble(0xC), *nibble(0))
+    assert {violation.code for violation in bus.violations} == {"V05"}
+
+
+def test_writing_within_40_ms_of_power_on_is_recorded() -> None:
+    bus = EmulatedBus()
+    bus.sleep(0.02)
+    write(bus, 0xFB, 0x08, *nibble(3))
+    assert [violation.code for violation in bus.violations] == ["V06"]
+
+
+def test_anything_before_the_first_function_set_is_recorded() -> None:
+    bus = fresh()
+    write(bus, *nibble(0xC))
+    assert [violation.code for violation in bus.violations] == ["V07"]
+
+
+@pytest.mark.parametrize(
+    ("wait_s", "codes"), [(0.001, ["V08"]), (0.005, [])], ids=["too early", "late enough"]
+)
+def test_the_first_two_nibbles_have_to_be_apart(wait_s: float, codes: list[str]) -> None:
+    bus = fresh()
+    write(bus, *nibble(3))
+    bus.sleep(wait_s)
+    write(bus, *nibble(3))
+    assert [violation.code for violation in bus.violations] == codes
+
+
+def test_the_second_and_third_nibble_have_to_be_apart() -> None:
+    bus = fresh()
+    write(bus, *nibble(3))
+    bus.sleep(0.005)
+    bus.chip.oscillator_khz = 2700.0
+    write(bus, *nibble(3))
+    bus.now_us -= 200
+    write(bus, *nibble(3))
+    assert [violation.code for violation in bus.violations] == ["V09"]
+
+
+def test_a_message_lasts_as_long_as_its_bits() -> None:
+    bus = EmulatedBus()
+    bus.sleep(1)
+    began_us = bus.now_us
+    write(bus, *[0x08] * 325)
+    assert bus.now_us - began_us == (11 + 9 * 325) * 10
+
+
+def test_after_power_on_the_expander_reads_as_its_pins_stand() -> None:
+    bus = EmulatedBus()
+    reading = i2c_msg.read(bus.address, 1)
+    bus.i2c_rdwr(reading)
+    assert bytes(reading) == bytes([bus.read_byte(bus.address)]) == b"\x27"
+
+
+def test_after_power_on_nothing_is_shown() -> None:
+    bus = EmulatedBus()
+    assert bus.codes() == [[None] * 20] * 4
+    assert bus.text() == BLANK
+
+
+def test_the_memory_can_be_read_back() -> None:
+    bus = EmulatedBus()
+    panel_on(bus).make_ready(["Q" + " " * 19, *BLANK[1:]], keep_memory=False)
+    write(bus, *Backpack().encode([Transfer(SET_DDRAM)], rs=True)[0])
+    nibbles = []
+    for values in ([0xFB, 0xFF], [0xFB, 0xFF]):
+        write(bus, *values)
+        nibbles.append(bus.read_byte(bus.address) >> 4)
+    write(bus, 0xFB, 0x09)
+    assert nibbles == [ord("Q") >> 4, ord("Q") & 0xF]
+    assert bus.violations == []
+
+
+def test_at_another_address_nobody_answers() -> None:
+    with pytest.raises(OSError, match="121"):
+        EmulatedBus(address=0x3F).read_byte(0x27)

@@ -1,0 +1,72 @@
+"""Numbers, ages and names in few characters."""
+
+import pytest
+
+from rollcall.lcd_display import layout
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        *((0, "0s"), (95, "95s"), (119.9, "119s"), (120, "2m"), (7199, "119m"), (7200, "2h")),
+        *((172_799, "47h"), (172_800, "2d"), (4 * 86_400, "4d")),
+    ],
+)
+def test_an_age_has_one_unit(seconds: float, text: str) -> None:
+    assert layout.age(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(45, "45s"), (372, "6m12"), (18_420, "5h07"), (274_000, "3d04")]
+)
+def test_a_duration_has_two_units(seconds: float, text: str) -> None:
+    assert layout.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(59, "0m"), (15_121, "4h12m"), (273_601, "3d04h"), (123 * 86_400, "123d")]
+)
+def test_an_uptime_names_its_units(seconds: float, text: str) -> None:
+    assert layout.uptime(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("used", "total", "width", "text"),
+    [
+        (0.8e9, 2e9, 10, "0.8/2.0GB"),
+        (100.4e9, 128e9, 10, "100/128GB"),
+        (1.01e12, 1.6e12, 12, "1.01/1.60TB"),
+        (999e9, 1000e9, 12, "1.00/1.00TB"),
+        (120.5e12, 256e12, 12, "120/256TB"),
+    ],
+)
+def test_bytes_lose_decimals_before_they_lose_room(
+    used: float, total: float, width: int, text: str
+) -> None:
+    assert layout.of_bytes(used, total, width) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "text"),
+    [("worker-17", 7, "work.17"), ("pi-1", 7, "pi-1"), ("worker-17", 5, "wo.17"), ("abc", 2, "a.")],
+)
+def test_a_name_is_cut_in_the_middle(name: str, width: int, text: str) -> None:
+    assert layout.cut(name, width) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "drawn"),
+    [(0, ""), (0.1, "▏"), (2, "▏"), (2.1, "▎"), (50, "█████"), (100, "█" * 10), (250, "█" * 10)],
+)
+def test_a_bar_shows_every_two_percent_and_anything_above_nothing(value: float, drawn: str) -> None:
+    assert layout.bar(value, 10) == drawn
+
+
+@pytest.mark.parametrize(("value", "cell"), [(0, "▁"), (14, "▁"), (15, "▂"), (99, "▇"), (100, "▇")])
+def test_a_cell_has_seven_heights(value: float, cell: str) -> None:
+    assert layout.level(value) == cell
+
+
+def test_numbers_stand_for_nodes_only_where_all_are_called_alike() -> None:
+    assert layout.short_names(["n017"], ["n001", "n017"], 7) == ["17"]
+    assert layout.short_names(["web-1"], ["web-1", "db-1"], 7) == ["web-1"]

@@ -1,0 +1,180 @@
+"""The real bytes on the emulated chip: the glass shows what was meant, whatever happened before."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rollcall.lcd_display.charset import bank_for, codes_of
+from rollcall.lcd_display.emulator import EmulatedBus
+from rollcall.lcd_display.i2c import NotAcknowledgedError
+from tests.support.glass import SCREENS, panel_on
+
+LINES = SCREENS["five_nodes"]()
+OTHER = SCREENS["twenty_nodes"]()
+STATES = [(True, None), (False, None)] + [
+    (False, (nibble, rs)) for nibble in range(16) for rs in (False, True)
+]
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_the_glass_shows_the_screen_by_text_and_by_code(name: str) -> None:
+    bus = EmulatedBus()
+    lines = SCREENS[name]()
+    panel_on(bus).make_ready(lines, keep_memory=False)
+    assert bus.text() == list(lines)
+    codes = [code for row in bus.codes() for code in row]
+    assert codes == list(codes_of(lines, bank_for(lines, None)))
+    assert bus.violations == []
+
+
+def test_one_screen_after_another_is_right_and_keeps_to_the_datasheet() -> None:
+    bus = EmulatedBus()
+    panel = panel_on(bus)
+    panel.make_ready(LINES, keep_memory=False)
+    for draw in SCREENS.values():
+        panel.show(draw())
+        assert bus.text() == list(draw())
+        assert panel.is_healthy()
+    assert bus.violations == []
+    assert bus.backlight
+
+
+@pytest.mark.parametrize("open_low", [0x0, 0xF])
+@pytest.mark.parametrize("oscillator_khz", [270, 190])
+@pytest.mark.parametrize("latch", [0x08, 0x09, 0x39], ids=hex)
+@pytest.mark.parametrize("keep_memory", [False, True], ids=["init", "resync"])
+def test_every_phase_the_interface_can_be_in_is_recovered_from(
+    open_low: int, oscillator_khz: float, latch: int, *, keep_memory: bool
+) -> None:
+    for eight_bits, half in STATES:
+        bus = EmulatedBus(open_low=open_low, oscillator_khz=oscillator_khz)
+        panel = panel_on(bus)
+        panel.make_ready(OTHER, keep_memory=False)
+        bus._apply(latch)
+        bus.chip.set_state(eight_bits=eight_bits, half=half)
+        panel.make_ready(LINES, keep_memory=keep_memory)
+        assert bus.text() == list(LINES), (eight_bits, half)
+        assert bus.violations == [], (eight_bits, half)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "places", "cleared"),
+    [(["x" * 20] * 4, range(325), {False}), (OTHER, range(0, 588, 7), {False, True})],
+    ids=["text", "glyphs, of which some look like power-on"],
+)
+def test_a_byte_refused_anywhere_in_a_frame_leaves_nothing_wrong_after_recovery(
+    wanted: Sequence[str], places: range, cleared: set[bool]
+) -> None:
+    found = set()
+    for place in places:
+        bus = EmulatedBus()
+        panel = panel_on(bus)
+        panel.make_ready(["." * 20] * 4, keep_memory=False)
+        bus.nack_at(place)
+        with pytest.raises(NotAcknowledgedError):
+            panel.show(wanted)
+        found.add(panel.make_ready(wanted, keep_memory=True))
+        assert bus.text() == list(wanted), place
+        assert bus.violations == [], place
+    assert found == cleared
+
+
+def test_sending_the_frame_again_after_a_refusal_would_often_be_wrong() -> None:
+    wrong = 0
+    for place in range(0, 325, 5):
+        bus = EmulatedBus()
+        panel = panel_on(bus)
+        panel.make_ready(["." * 20] * 4, keep_memory=False)
+        panel.show([" " * 20] * 4)
+        bus.nack_at(place)
+        with pytest.raises(NotAcknowledgedError):
+            panel.show(["x" * 20] * 4)
+        panel.show(["x" * 20] * 4)
+        wrong += bus.text() != ["x" * 20] * 4
+    assert wrong > 20
+
+
+def test_a_refusal_during_recovery_itself_is_recovered_from() -> None:
+    for place in range(60):
+        bus = EmulatedBus()
+        panel = panel_on(bus)
+        bus.nack_at(place)
+        with pytest.raises(NotAcknowledgedError):
+            panel.make_ready(LINES, keep_memory=False)
+        panel.make_ready(LINES, keep_memory=False)
+        assert bus.text() == list(LINES), place
+
+
+def test_a_display_plugged_in_again_between_frames_is_noticed_and_initialized() -> None:
+    bus = EmulatedBus()
+    panel = panel_on(bus)
+    panel.make_ready(LINES, keep_memory=False)
+    bus.unplug()
+    bus.replug()
+    assert bus.text() == [" " * 20] * 4
+    assert not panel.is_healthy()
+    assert panel.make_ready(LINES, keep_memory=True)
+    assert bus.text() == list(LINES)
+    assert bus.violations == []
+
+
+def test_a_controller_that_restarted_alone_is_noticed_by_reading_back() -> None:
+    bus = EmulatedBus()
+    panel = panel_on(bus)
+    panel.make_ready(LINES, keep_memory=False)
+    assert panel.is_healthy()
+    assert panel.readback
+    bus.lcd_brownout()
+    bus.sleep(0.05)
+    assert not panel.is_healthy()
+
+
+def test_a_slipped_nibble_is_noticed_by_reading_back() -> None:
+    bus = EmulatedBus()
+    panel = panel_on(bus)
+    panel.make_ready(LINES, keep_memory=False)
+    assert panel.is_healthy()
+    bus.chip.set_state(eight_bits=False, half=(3, False))
+    panel.show(["x" + LINES[0][1:], *LINES[1:]])
+    assert not panel.is_healthy()
+
+
+def test_a_board_with_grounded_rw_is_used_without_reading_back() -> None:
+    bus = EmulatedBus(rw_wired=False)
+    panel = panel_on(bus)
+    panel.make_ready(LINES, keep_memory=False)
+    assert panel.is_healthy()
+    assert panel.readback is False
+    panel.show(OTHER)
+    assert panel.is_healthy()
+    assert bus.text() == list(OTHER)
+
+
+def test_no_bank_is_left_behind_on_the_glass() -> None:
+    bus = EmulatedBus()
+    panel = panel_on(bus)
+    panel.make_ready(LINES, keep_memory=False)
+    panel.show(OTHER)
+    panel.show(LINES)
+    assert bus.text() == list(LINES)
+
+
+unicode_rows = st.text(st.sampled_from(" aZ9%é°日~\\▏█↑↓♥?ü\x00"), min_size=20, max_size=20)
+frames = st.lists(unicode_rows, min_size=4, max_size=4)
+
+
+@settings(max_examples=50, deadline=None)
+@given(first=frames, second=frames)
+def test_a_difference_and_a_whole_frame_give_the_same_glass(
+    first: list[str], second: list[str]
+) -> None:
+    stepwise, anew = EmulatedBus(), EmulatedBus()
+    panel = panel_on(stepwise)
+    panel.make_ready(first, keep_memory=False)
+    panel.show(second)
+    panel_on(anew).make_ready(second, keep_memory=False)
+    assert stepwise.codes() == anew.codes()
+    assert stepwise.text() == anew.text()
+    assert stepwise.violations == anew.violations == []
