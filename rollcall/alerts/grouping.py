@@ -99,13 +99,13 @@ class Incident:
         return self.mails == 0 and not self.firing
 
     def with_change(self, change: Change, now: Now) -> "Incident":
-        """Take in what happened to an alert that fires, or is a member."""
+        """Take in what happened to an alert; one that is pending does not join."""
         member = self.members.get(change.key)
         alert = change.after
-        if alert is not None:
+        if alert is not None and alert.is_told:
             told = member.told if member else Told.NOTHING
             member = Member(change.key, alert.since, alert.value, alert.summary, told)
-        elif member is not None and member.fires:
+        elif alert is None and member is not None and member.fires:
             member = replace(
                 member, ended_at=now.wall_s, reason=change.reason, summary=change.last_words
             )

@@ -1,0 +1,93 @@
+"""`rollcall run alerts`: from settings to the running alert service."""
+
+import argparse
+import random
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+import rollcall
+from rollcall.alerts.alerter import Alerter, subscriptions
+from rollcall.alerts.delivery import DeliveryQueue
+from rollcall.alerts.health import Health
+from rollcall.alerts.mail import Letterhead
+from rollcall.alerts.notifier import Notifier
+from rollcall.alerts.outbox import NewerSchemaError, Outbox
+from rollcall.alerts.sender import Sender
+from rollcall.alerts.settings import WayOut, way_out
+from rollcall.broker.announcement import ServiceAnnouncement
+from rollcall.broker.client import BrokerClient
+from rollcall.broker.cluster import Now
+from rollcall.broker.topics import Topics
+from rollcall.service import lifecycle
+from rollcall.service.config import ConfigError, Fault
+from rollcall.service.lock import ProcessLock
+from rollcall.service.settings import Settings
+
+_NAME = "alerts"
+
+
+def clock() -> Now:
+    """Give this moment on the real clocks."""
+    return Now(time.time(), time.monotonic())
+
+
+def body(settings: Settings, _arguments: argparse.Namespace, stop: threading.Event) -> None:
+    """Open the real things and run. Raises ConfigError for a configuration that cannot work."""
+    mail = way_out(settings.mail)
+    folder = settings.alerts.state_dir
+    try:
+        with (
+            ProcessLock(folder / "alerts.lock", "the alert service"),
+            Outbox(folder / "alerts.db") as outbox,
+        ):
+            _run(settings, mail, outbox, stop)
+    except NewerSchemaError as error:
+        raise ConfigError("the state folder", [Fault("", str(error))]) from error
+
+
+def _run(settings: Settings, mail: WayOut, outbox: Outbox, stop: threading.Event) -> None:
+    stored = outbox.load(clock())
+    queue = DeliveryQueue(lambda: random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, no secret
+    topics = Topics(settings.broker.prefix)
+    health = Health()
+    announcement = ServiceAnnouncement(
+        topics, _NAME, version=rollcall.__version__, since=time.time(), health=health.account
+    )
+    notifier = Notifier(
+        outbox=outbox,
+        sender=Sender(mail.deliver),
+        queue=queue,
+        head=Letterhead(settings.cluster.name, mail.sender, mail.to, stored.install),
+        recipients=mail.recipients,
+        draw=secrets.randbits,
+    )
+    with BrokerClient(
+        settings.broker,
+        client_id=_NAME,
+        subscriptions=subscriptions(topics),
+        announcement=announcement,
+    ) as client:
+        alerter = Alerter(
+            client=client,
+            topics=topics,
+            outbox=outbox,
+            notifier=notifier,
+            queue=queue,
+            health=health,
+            clock=clock,
+        )
+        alerter.restore(stored)
+        alerter.run(stop)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the alert service; give the exit code."""
+    arguments = lifecycle.parser(_NAME, "decide what is wrong in the cluster, and tell by mail")
+    return lifecycle.run(arguments, body, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""The alert service's own account of how it fares, for its status topic."""
+
+from collections.abc import Iterable, Sequence
+
+from pydantic import JsonValue
+
+from rollcall.alerts.delivery import DeliveryQueue
+from rollcall.alerts.state import Alert
+
+
+class Health:
+    """The newest account; read on any thread, replaced as a whole by the main one."""
+
+    def __init__(self) -> None:
+        self._account: dict[str, JsonValue] = {}
+
+    def account(self) -> dict[str, JsonValue]:
+        """Give the newest account."""
+        return self._account
+
+    def update(self, account: dict[str, JsonValue]) -> bool:
+        """Take a new account; say whether more than an age has changed."""
+        changed = _without_age(account) != _without_age(self._account)
+        self._account = account
+        return changed
+
+
+def account_of(
+    *,
+    queue: DeliveryQueue,
+    alerts: Iterable[Alert],
+    rules: int,
+    problems: Sequence[str],
+    refused: int,
+    dropped: int,
+    wall_s: float,
+) -> dict[str, JsonValue]:
+    """Give the account: the mail channel, the alerts, what is wrong, what was not taken.
+
+    `mail` is `ok`, `waiting` (the server is out of reach or puts us off) or `paused` (somebody has
+    to mend the configuration); `oldest_s` is the age of the oldest mail that is not out.
+    """
+    told = [alert.is_told for alert in alerts]
+    shown = [*problems, queue.last_error]
+    return {
+        "mail": queue.state,
+        "queued": len(queue),
+        "oldest_s": round(queue.oldest_s(wall_s)),
+        "dead": queue.dead,
+        "problems": [problem for problem in shown if problem],
+        "rules": rules,
+        "firing": sum(told),
+        "pending": len(told) - sum(told),
+        "refused": refused,
+        "dropped": dropped,
+    }
+
+
+def _without_age(account: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    return {name: value for name, value in account.items() if name != "oldest_s"}
