@@ -40,6 +40,7 @@ _ACKNOWLEDGED_WITHIN_S: Final = 30.0
 _GOODBYE_WITHIN_S: Final = 2.0
 _REFUSED_RETRY_S: Final = 60
 _MAX_UNACKNOWLEDGED: Final = 1000
+_FENCE: Final = "rollcall/nobody/subscribes/to/this"
 
 
 class BrokerClient:
@@ -273,6 +274,7 @@ class BrokerClient:
         paho.on_message = _guarded(self._on_message)
         paho.on_publish = _guarded(self._on_publish)
         paho.on_subscribe = _guarded(self._on_subscribe)
+        paho.on_unsubscribe = _guarded(self._on_unsubscribe)
         paho.on_socket_open = _guarded(_without_delay)
         return paho
 
@@ -418,6 +420,13 @@ class BrokerClient:
             if reason.is_failure:
                 _log.error("the broker refused a subscription: %s", reason)
         if self._announcement is None and not self._ready:
+            # What is retained comes after this answer, and before the answer to the next question.
+            self._paho.unsubscribe(_FENCE)
+
+    def _on_unsubscribe(
+        self, _paho: Client, _user: Any, _mid: int, _reasons: list[ReasonCode], _properties: Any
+    ) -> None:
+        if not self._ready:
             self._become_ready()
 
 

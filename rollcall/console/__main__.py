@@ -1,5 +1,6 @@
 """Entry point of `rollcall`: run the command line, turn what went wrong into words and a code."""
 
+import logging
 import os
 import sys
 import traceback
@@ -12,6 +13,8 @@ _INTERRUPTED = 130
 
 def main() -> int:
     """Run the command line; give its exit code, as `docs/operations.md` lists them."""
+    # What went wrong is told in words of our own; the library's log lines are for services.
+    logging.getLogger("rollcall").addHandler(logging.NullHandler())
     try:
         from rollcall.console.app import rollcall  # noqa: PLC0415 - a node has no click
     except ModuleNotFoundError as missing:

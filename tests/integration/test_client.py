@@ -209,3 +209,21 @@ def test_a_dead_network_thread_is_noticed(broker: BrokerUnderTest) -> None:
         client._paho.disconnect()
         with pytest.raises(BrokerError, match="has died"):
             pumped(client, lambda: False, 5)
+
+
+def test_who_only_asks_is_ready_when_all_that_is_retained_has_come(
+    broker: BrokerUnderTest,
+) -> None:
+    wanted = {TOPICS.topic(Kind.STATUS, f"n{number}") for number in range(300)}
+    with client_of(broker) as teller:
+        next_of(teller, Ready)
+        for topic in wanted:
+            teller.publish(topic, b"{}", retain=True)
+        pumped(teller, lambda: teller.unacknowledged == 0)
+    everything = ((TOPICS.topic_filter(Kind.STATUS, "+"), 0),)
+    with BrokerClient(broker.endpoint, client_id="", subscriptions=everything) as asker:
+        seen = set()
+        while not isinstance(item := asker.receive(5), Ready):
+            assert isinstance(item, Arrived)
+            seen.add(item.topic)
+    assert seen == wanted
