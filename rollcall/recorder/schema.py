@@ -21,6 +21,8 @@ from rollcall.service.config import ConfigError, Fault
 
 _STEPS: Final = Path(__file__).parent / "migrations"
 _log = logging.getLogger(__name__)
+# Alembic tells at INFO which context it made; what was done is said here.
+logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def bring_up_to_date(connection: Connection, macros: Mapping[str, str], where: str) -> None:

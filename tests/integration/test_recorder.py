@@ -1,0 +1,254 @@
+"""The recorder as a process, on a real Mosquitto and a real SQLite file."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollcall.broker.client import BrokerClient
+from rollcall.broker.topics import Kind, Topics
+from tests.support.database import ask, birth, end, report
+from tests.support.hostile import hostile_messages
+from tests.support.mqtt import BrokerUnderTest
+from tests.support.publisher import EPOCH, Publisher
+from tests.support.waiting import wait_until
+
+TOPICS = Topics()
+NODE = "pi-3"
+
+
+class RecorderProcess:
+    """`python -m rollcall.recorder`, configured by the environment."""
+
+    def __init__(self, folder: Path, broker: BrokerUnderTest) -> None:
+        self.database = folder / "rollcall.db"
+        self.log = folder / "recorder.log"
+        self._environment = {
+            **os.environ,
+            "ROLLCALL_BROKER__PORT": str(broker.port),
+            "ROLLCALL_RECORDER__DATABASE": f"sqlite:///{self.database}",
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "rollcall.recorder"], env=self._environment, stderr=log
+            )
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> int:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(15)
+
+    def exit_code(self) -> int | None:
+        assert self._process is not None
+        return self._process.poll()
+
+    def close(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the database; nothing while it is not made yet."""
+        try:
+            return ask(self.database, query)
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error) or "unable to open" in str(error):
+                return []
+            raise
+
+
+@pytest.fixture
+def recorder(broker: BrokerUnderTest, tmp_path: Path) -> Iterator[RecorderProcess]:
+    process = RecorderProcess(tmp_path, broker)
+    try:
+        yield process
+    finally:
+        process.close()
+        sys.stderr.write(process.log.read_text("utf-8")[-5000:] if process.log.exists() else "")
+
+
+def publish(broker: BrokerUnderTest, leaf: str, payload: object, *, retain: bool = False) -> None:
+    raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    broker.publish(f"{TOPICS.root}/{leaf}", raw, retain=retain)
+
+
+def health(broker: BrokerUnderTest) -> dict[str, Any]:
+    found = broker.subscribe_for(TOPICS.topic(Kind.SERVICE_STATUS, "recorder"))
+    status: dict[str, Any] = json.loads(found[0][1]) if found else {}
+    return status
+
+
+def wait_until_recording(recorder: RecorderProcess, broker: BrokerUnderTest) -> None:
+    recorder.start()
+    wait_until(lambda: health(broker).get("state") == "online", what="the recorder's birth")
+
+
+def check_that_each_number_is_there_once(recorder: RecorderProcess, issued: int) -> None:
+    assert recorder.ask("SELECT * FROM gaps") == []
+    spans = recorder.ask("SELECT first_seq, last_seq, reason FROM ledger")
+    assert spans == [(1, issued, None)]
+    stored = recorder.ask("SELECT value FROM samples WHERE metric = 'counter.number'")
+    assert sorted(value for (value,) in stored) == list(range(1, issued + 1))
+
+
+def test_a_report_arrives_as_rows_and_its_number_is_receipted(
+    recorder: RecorderProcess, broker: BrokerUnderTest
+) -> None:
+    wait_until_recording(recorder, broker)
+    now_ms = time.time_ns() // 1_000_000
+    publish(broker, "node/pi-3/metrics/cpu", report(1, now_ms, {"percent": 12.5}), retain=True)
+    query = "SELECT value, ts FROM {} WHERE node = 'pi-3' AND metric = 'cpu.percent'"
+    for view in ("samples", "latest"):
+        found = wait_until(lambda view=view: recorder.ask(query.format(view)))  # type: ignore[misc]
+        assert found == [(12.5, now_ms)]
+    ((_, text),) = broker.subscribe_for(TOPICS.topic(Kind.RECEIPT, NODE))
+    receipt = json.loads(text)
+    ((uuid,),) = recorder.ask("SELECT uuid FROM about")
+    assert receipt == {"database": uuid, "epoch": EPOCH, "through": 1, "missing": []}
+    assert health(broker)["health"]["database"] == "ok"
+
+
+def test_what_was_published_before_the_recorder_came_is_recorded(
+    recorder: RecorderProcess, broker: BrokerUnderTest
+) -> None:
+    then_ms = time.time_ns() // 1_000_000 - 30_000
+    publish(broker, "node/pi-3/status", birth(then_ms, seq=1), retain=True)
+    publish(broker, "node/pi-3/metrics/cpu", report(1, then_ms, {"percent": 5}), retain=True)
+    recorder.start()
+    wait_until(lambda: recorder.ask("SELECT 1 FROM samples"))
+    ((state, silent),) = recorder.ask("SELECT state, silent_seconds FROM nodes")
+    assert state == "online"
+    assert 30 <= silent < 45
+
+
+def test_a_lost_node_is_offline_in_the_database_within_about_a_second(
+    recorder: RecorderProcess, broker: BrokerUnderTest
+) -> None:
+    wait_until_recording(recorder, broker)
+    publish(broker, "node/pi-3/status", birth(time.time_ns() // 1_000_000), retain=True)
+    wait_until(lambda: recorder.ask("SELECT state FROM nodes") == [("online",)])
+    publish(broker, "node/pi-3/status", end("lost"), retain=True)
+    told_s = time.monotonic()
+    lost = [("offline", "lost")]
+    wait_until(lambda: recorder.ask("SELECT state, reason FROM nodes") == lost, 3)
+    assert time.monotonic() - told_s < 2
+
+
+def test_nothing_is_lost_or_doubled_when_the_recorder_is_killed_in_mid_stream(
+    recorder: RecorderProcess, broker: BrokerUnderTest
+) -> None:
+    recorder.start()
+    with Publisher(broker.endpoint, NODE, per_s=200) as publisher:
+        for round_number in range(1, 4):
+            stored = f"SELECT 1 FROM ledger WHERE last_seq > {publisher.issued + 100}"
+            wait_until(lambda query=stored: recorder.ask(query), 20, what=f"round {round_number}")  # type: ignore[misc]
+            recorder.kill()
+            recorder.start()
+        publisher.pause()
+        wait_until(lambda: publisher.unreceipted == 0, 30, what="every receipt")
+        issued = publisher.issued
+    assert issued > 300
+    wait_until(lambda: recorder.ask("SELECT state FROM nodes") == [("offline",)])
+    assert recorder.stop() == 0
+    check_that_each_number_is_there_once(recorder, issued)
+
+
+def test_nothing_is_lost_or_doubled_when_the_broker_is_killed_and_comes_back_empty(
+    recorder: RecorderProcess, broker: BrokerUnderTest
+) -> None:
+    recorder.start()
+    with Publisher(broker.endpoint, NODE, per_s=200) as publisher:
+        for _ in range(2):
+            stored = f"SELECT 1 FROM ledger WHERE last_seq > {publisher.issued + 100}"
+            wait_until(lambda query=stored: recorder.ask(query), 30, what="more reports")  # type: ignore[misc]
+            broker.kill()
+            broker.start()
+        publisher.pause()
+        wait_until(lambda: publisher.unreceipted == 0, 30, what="every receipt")
+        issued = publisher.issued
+    assert recorder.stop() == 0
+    check_that_each_number_is_there_once(recorder, issued)
+
+
+def test_a_locked_database_is_waited_for_and_nothing_is_lost(
+    recorder: RecorderProcess, broker: BrokerUnderTest
+) -> None:
+    recorder.start()
+    with Publisher(broker.endpoint, NODE, per_s=50) as publisher:
+        wait_until(lambda: recorder.ask("SELECT 1 FROM ledger"))
+        with closing(sqlite3.connect(recorder.database, isolation_level=None)) as other:
+            wait_until(lambda: other.execute("BEGIN IMMEDIATE"))
+            before = recorder.ask("SELECT last_seq FROM ledger")
+            wait_until(lambda: health(broker)["health"]["database"] == "locked", what="the word")
+            assert recorder.ask("SELECT last_seq FROM ledger") == before
+            assert publisher.unreceipted > 0
+        publisher.pause()
+        wait_until(lambda: publisher.unreceipted == 0, 30, what="every receipt")
+        wait_until(lambda: health(broker)["health"]["database"] == "ok")
+        issued = publisher.issued
+    assert recorder.stop() == 0
+    check_that_each_number_is_there_once(recorder, issued)
+
+
+def test_a_thousand_hostile_payloads_stop_nothing_and_each_is_rejected(
+    recorder: RecorderProcess, broker: BrokerUnderTest
+) -> None:
+    wait_until_recording(recorder, broker)
+    hostile = [(leaf, raw) for leaf, raw in hostile_messages(NODE, 1050) if len(raw) <= 262_144]
+    assert len(hostile) >= 1000
+    with BrokerClient(broker.endpoint, client_id="mallory", subscriptions=[]) as mallory:
+        wait_until(lambda: mallory.receive(0.1) is not None, what="the connection")
+        with Publisher(broker.endpoint, "good", per_s=100) as publisher:
+            for leaf, payload in hostile:
+                topic = f"{TOPICS.root}/{leaf}"
+                wait_until(lambda t=topic, p=payload: mallory.publish(t, p))  # type: ignore[misc]
+            total = "SELECT sum(times) FROM rejected WHERE topic NOT LIKE '%/good/%'"
+            wait_until(
+                lambda: (recorder.ask(total)[0][0] or 0) >= len(hostile), 15, what="all rejections"
+            )
+            publisher.pause()
+            wait_until(lambda: publisher.unreceipted == 0, 20, what="every receipt")
+            issued = publisher.issued
+    assert recorder.exit_code() is None
+    stored = recorder.ask("SELECT count(*) FROM samples WHERE node = 'good'")
+    assert stored == [(issued,)]
+    assert recorder.ask("SELECT sum(times) FROM rejected") == [(len(hostile),)]
+    assert recorder.ask("SELECT count(*) FROM rejected WHERE reason = '' OR error = ''") == [(0,)]
+    assert recorder.ask("SELECT count(*) FROM rejected WHERE reason = 'fault'") == [(0,)]
+    assert recorder.stop() == 0
+
+
+def test_receipts_of_another_database_end_the_recorder(
+    recorder: RecorderProcess, broker: BrokerUnderTest
+) -> None:
+    foreign = {"database": "somebody-else", "epoch": EPOCH, "through": 5, "missing": []}
+    publish(broker, "receipt/pi-9", foreign, retain=True)
+    recorder.start()
+    assert wait_until(recorder.exit_code, 15) == 1
+    assert "one prefix has one database" in recorder.log.read_text("utf-8")
+    ((_, text),) = broker.subscribe_for(TOPICS.topic(Kind.RECEIPT, "pi-9"))
+    assert json.loads(text) == foreign
+
+
+def test_a_database_that_we_do_not_have_ends_with_78(recorder: RecorderProcess) -> None:
+    recorder._environment["ROLLCALL_RECORDER__DATABASE"] = "postgresql://host/db"
+    recorder.start()
+    assert wait_until(lambda: recorder.exit_code() is not None, 15)
+    assert recorder.exit_code() == 78
+    assert "'postgresql' is not supported" in recorder.log.read_text("utf-8")
