@@ -1,0 +1,145 @@
+"""docs/sql.md: every view and column is described, and every question is answered as it says."""
+
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollcall.recorder.findings import Intake
+from rollcall.recorder.views import PUBLIC
+from tests.support.database import EPOCH, ask, birth, end, filled, message, report
+
+DOCUMENT = (Path(__file__).parents[3] / "docs/sql.md").read_text("utf-8")
+QUESTIONS = dict(re.findall(r"\n([^\n]+\?)\n```sql\n(.*?)\n```", DOCUMENT, re.DOTALL))
+NOW_MS = time.time_ns() // 1_000_000
+HOUR_MS = 3_600_000
+COLUMNS = {
+    "nodes": "node state reason since last_seen silent_seconds address model os agent groups "
+    "description",
+    "series": "series_id node metric instance unit kind first_ts last_ts",
+    "samples": "node metric instance time ts value unit",
+    "latest": "node metric instance time ts age_seconds value unit state",
+    "minutely": "node metric instance time ts min avg max last samples unit",
+    "hourly": "node metric instance time ts min avg max last samples unit",
+    "daily": "node metric instance time ts min avg max last samples unit",
+    "availability": "node state reason time ts until_ts seconds",
+    "gaps": "node epoch first_seq last_seq reports state",
+    "events": "node time ts kind source detail",
+    "alert_history": "node rule instance state severity time ts value summary incident",
+    "rejected": "time ts topic reason error times payload",
+}
+
+
+def text(ts: int) -> str:
+    seconds, ms = divmod(ts, 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{ms:03}Z"
+
+
+def story() -> list[Intake]:
+    """pi-3 lives and restarts; pi-4 ran for a day and vanished half a day ago."""
+    gone_ms = NOW_MS - 12 * HOUR_MS
+    alert = {
+        "state": "firing", "severity": "critical", "since": 5, "evaluated": NOW_MS / 1000,
+        "summary": "disk / is 97 % full", "instances": {"/": {"state": "firing", "since": 5}},
+    }  # fmt: skip
+    reboot = {"epoch": EPOCH, "seq": 9, "time": NOW_MS / 1000, "kind": "reboot"}
+    disks = {"/": {"used_percent": 97}, "/boot": {"used_percent": 20}}
+    return [
+        message("node/pi-3/status", birth(NOW_MS - 2 * HOUR_MS), NOW_MS),
+        *_readings("pi-3", "cpu", "percent", [(-30 * HOUR_MS, 99), (-60_000, 10), (0, 20)]),
+        *_readings("pi-3", "temperature", "celsius", [(-60_000, 50), (0, 60)], first=4),
+        message("node/pi-3/metrics/disk", report(6, NOW_MS, {}, instances=disks), NOW_MS),
+        message("node/pi-3/event", reboot, NOW_MS),
+        message("alert/pi-3/disk_full", alert, NOW_MS),
+        message("node/pi-3/info", b"what", NOW_MS),
+        message("node/pi-4/status", birth(gone_ms - 12 * HOUR_MS), gone_ms),
+        message("node/pi-4/status", end("lost"), gone_ms + 40_000),
+    ]
+
+
+def _readings(
+    node: str, collector: str, name: str, readings: list[tuple[int, float]], *, first: int = 1
+) -> list[Intake]:
+    topic = f"node/{node}/metrics/{collector}"
+    return [
+        message(topic, report(seq, NOW_MS + at, {name: value}), NOW_MS)
+        for seq, (at, value) in enumerate(readings, first)
+    ]
+
+
+ANSWERS: dict[str, list[tuple[Any, ...]]] = {
+    "How is pi-3 right now?": [
+        ("cpu.percent", "", 20, "percent"),
+        ("disk.used_percent", "/", 97, "percent"),
+        ("disk.used_percent", "/boot", 20, "percent"),
+        ("temperature.celsius", "", 60, "celsius"),
+    ],
+    "Who is not there, and since when?": [("pi-4", "offline", "lost", text(NOW_MS - 12 * HOUR_MS))],
+    "What did the processor of pi-3 do in the last 24 hours?": [
+        (text(NOW_MS - 60_000), 10),
+        (text(NOW_MS), 20),
+    ],
+    "How hot did each node get, and how warm is it on average?": [("pi-3", 60, 55)],
+    "Which disks are nearly full?": [("pi-3", "/", 97)],
+    "What share of the last 30 days was each node online?": [
+        ("pi-3", pytest.approx(100)),
+        ("pi-4", pytest.approx(50, abs=0.1)),
+    ],
+    "Which nodes restarted?": [("pi-3", text(NOW_MS))],
+    "Is anything missing?": [("pi-3", 7, 8, 2)],
+    "What fired, and when?": [
+        ("pi-3", "disk_full", "/", "firing", text(NOW_MS), "disk / is 97 % full")
+    ],
+    "What was refused, and why?": [(text(NOW_MS), "rollcall/v1/node/pi-3/info", 1)],
+}
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("sql") / "rollcall.db"
+    with filled(path, story()):
+        yield path
+
+
+def test_there_is_an_answer_for_every_question() -> None:
+    assert set(QUESTIONS) == set(ANSWERS)
+
+
+@pytest.mark.parametrize("question", ANSWERS)
+def test_the_question(database: Path, question: str) -> None:
+    answer = ask(database, QUESTIONS[question])
+    if question == "How is pi-3 right now?":
+        assert all(0 <= age < 60 for *_, age in answer)
+        answer = [row[:-1] for row in answer]
+    if question == "What was refused, and why?":
+        assert all("expected value" in error for _, _, error, _ in answer)
+        answer = [(at, topic, times) for at, topic, _, times in answer]
+    assert answer == ANSWERS[question]
+
+
+def test_the_samples_of_one_series_are_found_by_the_index(database: Path) -> None:
+    question = QUESTIONS["What did the processor of pi-3 do in the last 24 hours?"]
+    plan = [step for *_, step in ask(database, f"EXPLAIN QUERY PLAN {question}")]
+    assert [step for step in plan if step.startswith("SCAN")] == []
+    assert any(step.startswith("SEARCH x USING PRIMARY KEY (ts>?") for step in plan), plan
+
+
+def test_the_views_have_the_columns_that_were_promised(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        found = {
+            view: [column[0] for column in connection.execute(f"SELECT * FROM {view}").description]
+            for view in PUBLIC
+        }
+    assert found == {view: columns.split() for view, columns in COLUMNS.items()}
+
+
+@pytest.mark.parametrize("view", PUBLIC)
+def test_every_column_is_described(view: str) -> None:
+    described = DOCUMENT.partition("## Questions")[0]
+    missing = [name for name in COLUMNS[view].split() if f"`{name}`" not in described]
+    assert (view in described, missing) == (True, [])
