@@ -21,7 +21,7 @@ EXAMPLES = [
 @pytest.mark.parametrize("line", EXAMPLES, ids=lambda line: line[:40])
 def test_every_example_of_a_payload_is_valid(line: str) -> None:
     codec = messages.STATUS if "state" in json.loads(line) else messages.REPORT
-    assert codec.decode(line.encode())
+    assert codec.decode(line.encode()).epoch == "9f3c21d07a5be4c8"
 
 
 def test_the_examples_were_found() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import tomli_w
 
+from rollcall.lcd_display.charset import NOTATION
 from tests.support.mqtt import BrokerUnderTest
 from tests.support.waiting import wait_until
 
@@ -85,10 +86,10 @@ class ClusterUnderTest:
                 raise
 
     def glass(self) -> list[str]:
-        """The rows that the emulated display shows now."""
+        """The rows that the emulated display shows now, in ASCII: `^` up, `x` lost."""
         lines = (self.folder / "lcd.out").read_text("utf-8").splitlines()
         rows: list[str] = json.loads(lines[-1])["rows"] if lines else []
-        return rows
+        return [row.translate(NOTATION) for row in rows]
 
     def status(self, topic: str = "node/pi-1/status") -> dict[str, Any]:
         """What `mosquitto_sub` finds retained on a topic below the root."""
