@@ -25,7 +25,7 @@ from rollcall.node_agent.spool_file import SpoolError, check, connect, next_sess
 
 _log = logging.getLogger(__name__)
 
-_EVICTED_AT_ONCE: Final = 1000
+_EVICTED_AT_ONCE: Final = 100
 _TOLD_AT_ONCE: Final = 500
 
 

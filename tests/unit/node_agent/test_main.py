@@ -1,0 +1,35 @@
+"""The program's edges: names, and what it may import."""
+
+import subprocess
+import sys
+
+import pytest
+
+from rollcall.node_agent.__main__ import node_name
+from rollcall.node_agent.simulation import SimulatedHost
+from rollcall.service.config import ConfigError
+from tests.support.hosts import RecordedHost
+
+FORBIDDEN = ("click", "rich", "sqlalchemy", "alembic", "starlette", "smbus2", "pydantic_settings")
+
+
+def test_a_configured_name_wins_over_that_of_the_host() -> None:
+    assert node_name("kitchen", RecordedHost("pi4", "t0")) == "kitchen"
+    assert node_name(None, RecordedHost("pi4", "t0")) == "pi-3"
+
+
+@pytest.mark.parametrize("name", ["Pi_3", "recorder", "", "a/b"])
+def test_a_name_that_is_not_allowed_is_a_fault_of_the_configuration(name: str) -> None:
+    with pytest.raises(ConfigError, match="node"):
+        node_name(name, SimulatedHost(1))
+
+
+def test_a_node_needs_only_paho_psutil_and_pydantic() -> None:
+    program = (
+        "import sys, rollcall.node_agent.__main__, rollcall.node_agent.simulation;"
+        f"print([name for name in {FORBIDDEN} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
