@@ -118,7 +118,7 @@ class _Screen:
             else f"no SMTP server is set: mails are written into {mail.folder} as .eml files"
         )
         database = shlex.quote(str(household.database))
-        query = '"SELECT node, metric, instance, value, unit, age_seconds FROM latest"'
+        query = '"SELECT * FROM latest"'
         lines = (
             f"Rollcall {__version__}: a whole cluster on this machine. Ctrl-C stops it.",
             f"  data      {household.folder}",
