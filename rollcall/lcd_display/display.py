@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 _REDRAW_EVERY_S: Final = 1.0
 _LISTEN_S: Final = 0.1
 _BEAT_AT_MOST_EVERY_S: Final = 1.0
+_COMPLAINTS: Final = 1000
 _AT_ONCE: Final = frozenset({Kind.STATUS, Kind.ALERT})
 
 
@@ -83,6 +84,7 @@ class Display:
         self._link_since = clock()
         self._page = "boot"
         self._rejected = 0
+        self._complained_of: set[str] = set()
         self._standing: object = None
 
     def health(self) -> dict[str, JsonValue]:
@@ -130,12 +132,18 @@ class Display:
             address = self._topics.parse(arrived.topic)
             self._cluster.fold(address, arrived.payload, replayed=arrived.replayed, now=now)
         except (DecodeError, TopicError) as error:
-            self._rejected += 1
-            _log.warning("passed over a message on %.200s: %s", arrived.topic, error)
+            self._reject(arrived.topic, error)
             return False
         if not arrived.replayed and address.kind in {Kind.STATUS, Kind.METRICS}:
             self._heartbeat.received(arrived.at_s)
         return address.kind in _AT_ONCE
+
+    def _reject(self, topic: str, error: Exception) -> None:
+        """Count a message that is none; say so once for a topic."""
+        self._rejected += 1
+        if topic not in self._complained_of and len(self._complained_of) < _COMPLAINTS:
+            self._complained_of.add(topic)
+            _log.warning("passed over a message on %.200s: %s", topic, error)
 
     def _note_link(self, state: LinkState) -> None:
         self._link_state = state

@@ -125,7 +125,8 @@ class Hd44780:
 
     def set_state(self, *, eight_bits: bool, half: tuple[int, bool] | None) -> None:
         """Put the interface of a working display into any phase; `half` is (nibble, RS)."""
-        self._flags.eight_bits = eight_bits
+        self._flags = _Flags(eight_bits=eight_bits, two_lines=True, display=True, lines_open=False)
+        self._function_sets_us = [self.powered_us] * 3
         self._half = half
         self.unsettled = True
 

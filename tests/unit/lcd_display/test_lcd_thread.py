@@ -18,11 +18,15 @@ from tests.support.waiting import wait_until
 BOOT, FIVE, BYE = (SCREENS[name]() for name in ("boot", "five_nodes", "goodbye"))
 
 
-def thread_on(bus: EmulatedBus, connect: Callable[[], Port] | None = None) -> LcdThread:
+def thread_on(
+    bus: EmulatedBus,
+    connect: Callable[[], Port] | None = None,
+    probe_after_s: tuple[float, ...] = (0.01,),
+) -> LcdThread:
     return LcdThread(
         connect or (lambda: open_port(bus, "auto")),
         lambda port: Panel(port, geometry=GLASS_20X4, sleep=bus.sleep),
-        probe_after_s=(0.01,),
+        probe_after_s=probe_after_s,
     )
 
 
@@ -66,6 +70,27 @@ def test_a_refused_byte_is_answered_with_a_resynchronization() -> None:
         account = lcd.account()
         assert (account["resyncs"], account["initializations"]) == (1, 1)
         assert account["errors"] == {"nack": 1, "stuck": 0, "other": 0}
+
+
+class CountingBus(EmulatedBus):
+    closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_each_loss_is_probed_for_quickly_at_first_and_gives_the_bus_back() -> None:
+    bus = CountingBus()
+    with thread_on(bus, probe_after_s=(0.01, 30)) as lcd:
+        lcd.post(BOOT)
+        for losses in (1, 2):
+            wait_until(lambda: lcd.account()["display"] == "ok")
+            bus.nack_at(0)
+            lcd.post(FIVE if losses % 2 else BOOT)
+            wait_until(lambda: bus.closed == losses)  # noqa: B023 - waited for within the round
+        wait_until(lambda: lcd.account()["display"] == "ok")
+        lcd.finish(BYE)
+    assert bus.closed == 3
 
 
 def test_a_controller_that_restarts_shows_the_frame_again_unasked() -> None:

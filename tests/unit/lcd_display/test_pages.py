@@ -48,6 +48,14 @@ def test_values_turn_into_dashes_at_their_age_limit_with_no_message_arriving() -
     assert page_of(scene.cluster, CONNECTED, later(46), version="1").name == "nothing_fresh"
 
 
+def test_while_nodes_may_still_come_back_silence_is_no_screen_of_its_own() -> None:
+    scene = Scene(connected_s=NOW.monotonic_s - 10)
+    for name in ("pi-1", "pi-2", "pi-3"):
+        scene.node(name, load(10), ago_s=90)
+    page = page_of(scene.cluster, CONNECTED, MOMENT, version="1.0.0")
+    assert (page.name, page.lines[0]) == ("overview", "0/3 on ?3    ♥ 12:04")
+
+
 def test_one_series_that_is_old_shows_dashes_while_the_node_is_online() -> None:
     scene = Scene()
     scene.node("pi-desk", load(12, 0.8, 2, 52), ago_s=50)

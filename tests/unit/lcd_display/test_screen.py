@@ -93,6 +93,16 @@ def test_a_frame_is_one_transaction_without_a_sleep(
     assert bus.now_us - began_us == pytest.approx(frame_us)
 
 
+def test_another_bank_of_glyphs_goes_before_the_whole_text_in_the_same_message() -> None:
+    bus = EmulatedBus()
+    panel = panel_on(bus)
+    panel.make_ready(["▏" + " " * 19, *[" " * 20] * 3], keep_memory=False)
+    transactions = bus.transactions
+    assert panel.show(["▁" + " " * 19, *[" " * 20] * 3]) == 587
+    assert bus.transactions - transactions == 1
+    assert bus.text()[0][0] == "▁"
+
+
 @settings(max_examples=1000, deadline=None)
 @given(old=st.binary(min_size=80, max_size=80), changed=st.binary(max_size=30))
 def test_the_difference_and_the_whole_frame_leave_the_same_in_the_memory(

@@ -1,0 +1,222 @@
+"""The display service as its users run it: a real broker, a process, the emulated glass."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollcall.broker.messages import Info, Offline, Online, Report, encode
+from rollcall.broker.topics import Kind, Topics
+from tests.support.mqtt import BrokerUnderTest
+from tests.support.waiting import wait_until
+
+EPOCH = "9f3c21d07a5be4c8"
+TOPICS = Topics()
+
+
+class DisplayUnderTest:
+    """`python -m rollcall.lcd_display` with standard output in a file."""
+
+    def __init__(self, folder: Path, port: int, *arguments: str) -> None:
+        self.port = port
+        self.output = folder / "glass.jsonl"
+        self.log = folder / "lcd.log"
+        with self.output.open("wb") as output, self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "rollcall.lcd_display", *arguments],
+                stdout=output,
+                stderr=log,
+                env=os.environ
+                | {"ROLLCALL_BROKER__PORT": str(port), "XDG_DATA_HOME": str(folder / "data")}
+                | {"XDG_CONFIG_HOME": str(folder / "config"), "ROLLCALL_AGENT__NODE": "pi-1"},
+            )
+
+    def glasses(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.output.read_text("utf-8").splitlines()]
+
+    def rows(self) -> list[str]:
+        shown = self.glasses()
+        rows: list[str] = shown[-1]["rows"] if shown else ["", "", "", ""]
+        return rows
+
+    def wait_for(self, text: str, timeout_s: float = 10) -> float:
+        """Wait until `text` is on the glass; give the seconds it took."""
+        began_s = time.monotonic()
+        try:
+            wait_until(lambda: text in "\n".join(self.rows()), timeout_s, what=text)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.rows()}\n{self.log.read_text()}") from None
+        return time.monotonic() - began_s
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(10)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+
+
+@pytest.fixture
+def display(broker: BrokerUnderTest, tmp_path: Path) -> Iterator[DisplayUnderTest]:
+    running = DisplayUnderTest(tmp_path, broker.port, "--emulate")
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def birth() -> bytes:
+    return encode(Online(since=time.time(), session=1, epoch=EPOCH, interval=1, seq=1))
+
+
+def announce(broker: BrokerUnderTest, name: str, first_seq: int = 2, **further: str) -> None:
+    """Say what a node says: birth, facts, one report of CPU and one of memory."""
+    broker.publish(TOPICS.topic(Kind.STATUS, name), birth(), retain=True)
+    info = Info(hostname=name, agent="1.0.0", interval=10, cpus=4)
+    broker.publish(TOPICS.topic(Kind.INFO, name), encode(info), retain=True)
+    readings = {"cpu": {"percent": 40.0}, "memory": {"used_bytes": 10**9, "total_bytes": 4 * 10**9}}
+    for seq, (collector, fields) in enumerate(readings.items(), first_seq):
+        report = Report.model_validate(
+            {"epoch": EPOCH, "seq": seq, "time": time.time(), "interval": 10, "fields": fields}
+            | further
+        )
+        broker.publish(TOPICS.topic(Kind.METRICS, name, collector), encode(report), retain=True)
+
+
+def node_with_a_will(broker: BrokerUnderTest, name: str) -> subprocess.Popen[bytes]:
+    """A real client that dies without a goodbye when it is killed; it says its birth itself."""
+    topic = TOPICS.topic(Kind.STATUS, name)
+    will = encode(Offline(reason="lost", session=1, epoch=EPOCH))
+    command = [
+        "mosquitto_sub",
+        "-p",
+        str(broker.port),
+        "-V",
+        "5",
+        "-i",
+        name,
+        "-t",
+        topic,
+        "-q",
+        "1",
+    ]
+    command += ["--will-topic", topic, "--will-payload", will.decode(), "--will-retain"]
+    command += ["--will-qos", "1", "-x", "10", "-D", "will", "will-delay-interval", "2"]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+
+def test_a_node_that_is_killed_is_offline_on_the_glass_within_four_seconds(
+    broker: BrokerUnderTest, display: DisplayUnderTest
+) -> None:
+    display.wait_for("connected")
+    with node_with_a_will(broker, "pi-2") as doomed:
+        announce(broker, "pi-1")
+        announce(broker, "pi-2")
+        display.wait_for("2/2 online")
+        display.wait_for("CPU  40% ████")
+        display.wait_for("RAM 2.0/8.0GB    25%")
+        doomed.kill()
+        assert display.wait_for("1/2 online") < 4.5
+    assert display.stop() == 0
+
+
+def test_a_broker_that_is_killed_is_said_and_its_return_is_seen(
+    broker: BrokerUnderTest, display: DisplayUnderTest
+) -> None:
+    announce(broker, "pi-1")
+    announce(broker, "pi-2")
+    display.wait_for("2/2 online")
+    broker.kill()
+    assert display.wait_for("BROKER LOST") < 3
+    assert display.rows()[1].rstrip() == f"127.0.0.1:{broker.port}"
+    assert "%" not in "".join(display.rows())
+    display.wait_for("try ")
+    broker.start()
+    announce(broker, "pi-1")
+    display.wait_for("/2 on", 40)
+
+
+def test_sigterm_leaves_the_goodbye_as_the_last_thing_on_the_glass(
+    broker: BrokerUnderTest, display: DisplayUnderTest
+) -> None:
+    announce(broker, "pi-1")
+    display.wait_for("pi-1")
+    began_s = time.monotonic()
+    assert display.stop() == 0
+    assert time.monotonic() - began_s < 3
+    assert [row.rstrip() for row in display.rows()][::2] == ["DISPLAY STOPPED", "not live any more"]
+    [(_, payload)] = broker.subscribe_for(TOPICS.topic(Kind.SERVICE_STATUS, "lcd"))
+    assert json.loads(payload) == {"state": "offline", "reason": "stopped"}
+
+
+def test_messages_that_are_none_are_passed_over_and_said_once_for_a_topic(
+    broker: BrokerUnderTest, display: DisplayUnderTest
+) -> None:
+    display.wait_for("connected")
+    for payload in (b"", b"{", b'{"state":"online"}', b"\xff\x00", b"[" * 5000, b'"NaN"'):
+        for kind, names in ((Kind.STATUS, ("pi-9",)), (Kind.METRICS, ("pi-9", "cpu"))):
+            broker.publish(TOPICS.topic(kind, *names), payload)
+    announce(broker, "pi-1")
+    display.wait_for("pi-1")
+    assert display.log.read_text().count("passed over") == 2
+    assert display.process.poll() is None
+
+
+def test_while_the_clock_of_this_host_is_not_synchronized_no_time_is_shown(
+    broker: BrokerUnderTest, display: DisplayUnderTest
+) -> None:
+    announce(broker, "pi-1")
+    announce(broker, "pi-2", clock="unsynchronized")
+    display.wait_for("2/2 online")
+    assert "--:--" not in display.rows()[0]
+    announce(broker, "pi-1", first_seq=4, clock="unsynchronized")
+    display.wait_for("--:--")
+
+
+def test_without_a_bus_the_service_says_that_the_display_is_absent_and_goes_on(
+    broker: BrokerUnderTest, tmp_path: Path
+) -> None:
+    running = DisplayUnderTest(tmp_path, broker.port)
+    try:
+        topic = TOPICS.topic(Kind.SERVICE_STATUS, "lcd")
+        wait_until(lambda: "/dev/i2c-1" in running.log.read_text())
+        health = wait_until(
+            lambda: next(
+                (
+                    found
+                    for _, payload in broker.subscribe_for(topic)
+                    if (found := json.loads(payload).get("health", {})).get("error")
+                ),
+                None,
+            )
+        )
+        assert (health["output"], health["display"], health["bus"]) == ("i2c", "absent", 1)
+        assert "raspi-config" in health["error"]
+        assert running.log.read_text().count("raspi-config") == 1
+        assert running.output.read_text() == ""
+        assert running.stop() == 0
+    finally:
+        running.close()
+
+
+def test_a_second_one_of_the_same_name_refuses_to_start_and_names_the_holder(
+    broker: BrokerUnderTest, display: DisplayUnderTest, tmp_path: Path
+) -> None:
+    display.wait_for("connected")
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second" / "data").symlink_to(tmp_path / "data")
+    second = DisplayUnderTest(tmp_path / "second", broker.port, "--emulate")
+    try:
+        assert second.process.wait(10) == 1
+        assert f"process {display.process.pid}" in second.log.read_text()
+    finally:
+        second.close()
