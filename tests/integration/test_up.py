@@ -111,6 +111,8 @@ def test_up_brings_a_cluster_heals_it_and_stops_it_and_goes_on_with_its_data(
         recorder.kill()
         wait_until(lambda: up.said("recorder was killed (SIGKILL)"))
         wait_until(lambda: up.said("recorder is started again"))
+        stored = up.ask("SELECT count(*) FROM samples")
+        wait_until(lambda: up.ask("SELECT count(*) FROM samples") > stored, what="new samples")
 
         assert up.interrupt() == 0
         assert up.programs() == []
