@@ -58,7 +58,7 @@ def _run(settings: Settings, mail: WayOut, outbox: Outbox, stop: threading.Event
     )
     notifier = Notifier(
         outbox=outbox,
-        sender=Sender(mail.deliver),
+        sender=Sender(mail.transport.deliver),
         queue=queue,
         head=Letterhead(settings.cluster.name, mail.sender, mail.to, stored.install),
         recipients=mail.recipients,

@@ -131,6 +131,8 @@ class Alerter:
                 self._linked = True
                 self._cluster.connected(self._clock())
                 self._alert_topics.reconnected()
+                # The birth of this connection was written before we knew how we fare.
+                self._client.announce()
             case Lost():
                 self._linked = False
                 self._engine.pause()
@@ -243,6 +245,7 @@ class Alerter:
             queue=self._queue,
             alerts=self._engine,
             rules=len(self._engine.rules),
+            rules_from=self._source,
             problems=[*self._fleet_faults, *self._unused, self._outbox.fault],
             refused=self._refused,
             dropped=self._client.dropped,

@@ -1,14 +1,12 @@
 """The `[mail]` section as a way out for mails: a server, or a folder. All faults at once."""
 
 import ipaddress
-from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parseaddr
 from types import MappingProxyType
 from typing import Final
 
 from rollcall.alerts import folder
-from rollcall.alerts.delivery import Outcome
 from rollcall.alerts.folder import MailFolder
 from rollcall.alerts.smtp import SmtpServer
 from rollcall.service.config import ConfigError, Fault, read_secret
@@ -19,13 +17,13 @@ _PORTS: Final = MappingProxyType({"starttls": 587, "tls": 465, "none": 25})
 
 @dataclass(frozen=True, slots=True)
 class WayOut:
-    """How a mail leaves: `deliver(recipient, content)`, to each of `recipients`.
+    """How a mail leaves: by `transport`, to each of `recipients`.
 
     `sender` and `to` stand in the letter, `recipients` are bare addresses for the envelope; a
     folder is one recipient.
     """
 
-    deliver: Callable[[str, bytes], Outcome]
+    transport: MailFolder | SmtpServer
     recipients: tuple[str, ...]
     sender: str
     to: tuple[str, ...]
@@ -40,7 +38,7 @@ def way_out(mail: Mail) -> WayOut:
         raise ConfigError("the settings", found)
     to = tuple(mail.to)
     if not mail.host:
-        return WayOut(MailFolder(mail.folder).deliver, (folder.RECIPIENT,), mail.sender, to)
+        return WayOut(MailFolder(mail.folder), (folder.RECIPIENT,), mail.sender, to)
     server = SmtpServer(
         host=mail.host,
         port=mail.port or _PORTS[mail.security],
@@ -51,7 +49,7 @@ def way_out(mail: Mail) -> WayOut:
         ca_file=mail.ca_file,
     )
     bare = dict.fromkeys(parseaddr(address)[1] for address in to)
-    return WayOut(server.deliver, tuple(bare), mail.sender, to)
+    return WayOut(server, tuple(bare), mail.sender, to)
 
 
 def _bad(key: str, written: str) -> str:

@@ -1,0 +1,74 @@
+"""Which way mails go, and which settings cannot work."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollcall.alerts.folder import MailFolder
+from rollcall.alerts.settings import way_out
+from rollcall.alerts.smtp import SmtpServer
+from rollcall.service.config import ConfigError
+from rollcall.service.settings import Mail
+
+
+def mail(**keys: Any) -> Mail:
+    return Mail.model_validate({"from": "rollcall@example.org", "to": ["a@example.org"], **keys})
+
+
+def test_without_a_host_mails_go_into_the_folder(tmp_path: Path) -> None:
+    way = way_out(mail(folder=tmp_path, to=["a@example.org", "b@example.org"]))
+    assert way.recipients == ("folder",)
+    assert way.transport == MailFolder(tmp_path)
+
+
+@pytest.mark.parametrize(("security", "port"), [("starttls", 587), ("tls", 465), ("none", 25)])
+def test_each_security_has_its_port(security: str, port: int) -> None:
+    server = way_out(mail(host="mail.example.org", security=security)).transport
+    assert isinstance(server, SmtpServer)
+    assert server.port == port
+
+
+def test_an_address_that_stands_there_twice_gets_one_mail() -> None:
+    way = way_out(mail(host="mail.example.org", to=["Ann <a@example.org>", "a@example.org"]))
+    assert way.recipients == ("a@example.org",)
+    assert way.to == ("Ann <a@example.org>", "a@example.org")
+
+
+def test_the_password_comes_from_its_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret\n")
+    way = way_out(mail(host="localhost", username="u", password_file=tmp_path / "secret"))
+    assert isinstance(way.transport, SmtpServer)
+    assert way.transport.password == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        pytest.param({"to": ["nobody"]}, "to: 'nobody' is no mail address", id="no domain"),
+        pytest.param({"to": ["a@b\r\nBcc: c@d"]}, "is no mail address", id="a line end"),
+        pytest.param({"from": "Rollcall"}, "from: 'Rollcall' is no", id="no sender"),
+        pytest.param({"username": "u"}, "no password_file beside it", id="half a login"),
+        pytest.param({"password_file": "/x"}, "no username beside it", id="the other half"),
+        pytest.param(
+            {"host": "10.0.0.1", "security": "none", "username": "u", "password_file": "/x"},
+            "clear text",
+            id="clear text",
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused(keys: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        way_out(mail(**keys))
+
+
+def test_clear_text_on_this_host_is_allowed(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    for host in ("localhost", "127.0.0.1", "::1"):
+        way_out(mail(host=host, security="none", username="u", password_file=tmp_path / "secret"))
+
+
+def test_all_faults_come_at_once() -> None:
+    with pytest.raises(ConfigError) as refused:
+        way_out(mail(to=["x", "y"], username="u"))
+    assert len(refused.value.faults) == 3
