@@ -8,10 +8,11 @@ import logging
 import random
 import threading
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
+
+from pydantic import JsonValue
 
 from rollcall.broker import session
-from rollcall.broker.client import BrokerClient
 from rollcall.broker.messages import (
     EVENT,
     RECEIPT,
@@ -23,7 +24,7 @@ from rollcall.broker.messages import (
 from rollcall.broker.topics import Kind, Topics, branch_of
 from rollcall.node_agent import facts, readings
 from rollcall.node_agent.announcement import NodeAnnouncement
-from rollcall.node_agent.backlog import BacklogSender
+from rollcall.node_agent.backlog import BacklogSender, Publisher
 from rollcall.node_agent.collection import RETRY_UNSUPPORTED_S, Collected, Collection
 from rollcall.node_agent.collectors import DECLARATIONS, make_collectors
 from rollcall.node_agent.collectors.declaration import Account, Found
@@ -47,6 +48,19 @@ def intervals(settings: AgentSettings) -> dict[str, int]:
     return {each.name: max(settings.interval, each.at_least_s) for each in DECLARATIONS}
 
 
+class Client(Publisher, Protocol):
+    """What the agent needs of the broker client."""
+
+    connections: int
+    publish_failures: int
+
+    def receive(self, timeout_s: float) -> session.Item | None:
+        """Give the next item, or None after `timeout_s`."""
+
+    def announce(self) -> None:
+        """Publish the birth again now."""
+
+
 class Agent:
     """Reads `host`, keeps what it read in `spool` until it is receipted, talks through `client`."""
 
@@ -58,7 +72,7 @@ class Agent:
         settings: AgentSettings,
         host: Host,
         spool: Spool,
-        client: BrokerClient,
+        client: Client,
         announcement: NodeAnnouncement,
     ) -> None:
         self._topics = topics
@@ -81,6 +95,7 @@ class Agent:
         )
         self._receipt_topic = topics.topic(Kind.RECEIPT, node)
         self._newest: dict[str, bytes] = {}
+        self._unheard_events: list[Stored] = []
         self._info: Info | None = None
         self._info_due_ms = 0
         self._boot_time_s: float | None = None
@@ -166,6 +181,7 @@ class Agent:
         if self._announcement.epoch != self._spool.epoch:
             self._announcement.epoch = self._spool.epoch
             self._newest.clear()
+            self._unheard_events.clear()
             self._client.announce()
 
     def _note_boot(self) -> None:
@@ -178,20 +194,23 @@ class Agent:
         with self._spool.transaction():
             self._spool.note_boot(self._boot)
             if before is not None:
-                self._spool.take([Item("reboot", body, is_event=True)], now)
+                event = Item("reboot", body, is_event=True)
+                self._unheard_events += self._spool.take([event], now)
         self._follow_spool()
 
     # Publishing
 
     def _publish(self, stored: Stored) -> None:
-        item = stored.item
-        whole = {"epoch": self._spool.epoch, "seq": stored.seq, **json.loads(item.body)}
-        if item.is_event:
-            event = encode(EVENT.decode_value({"kind": item.name, **whole}))
-            self._client.publish(self._topics.topic(Kind.EVENT, self._node), event)
-        else:
-            self._newest[item.name] = encode(REPORT.decode_value(whole))
-            self._publish_newest(item.name)
+        name = stored.item.name
+        self._newest[name] = encode(REPORT.decode_value(self._numbered(stored)))
+        self._publish_newest(name)
+
+    def _publish_event(self, stored: Stored) -> bool:
+        event = EVENT.decode_value({"kind": stored.item.name, **self._numbered(stored)})
+        return self._client.publish(self._topics.topic(Kind.EVENT, self._node), encode(event))
+
+    def _numbered(self, stored: Stored) -> dict[str, JsonValue]:
+        return {"epoch": self._spool.epoch, "seq": stored.seq, **json.loads(stored.item.body)}
 
     def _publish_newest(self, collector: str) -> None:
         self._client.publish(
@@ -237,6 +256,8 @@ class Agent:
             self._publish_info()
             for collector in self._newest:
                 self._publish_newest(collector)
+            unheard = self._unheard_events
+            self._unheard_events = [each for each in unheard if not self._publish_event(each)]
             self._backlog.connected(self._now())
         elif isinstance(item, session.Lost):
             self._backlog.disconnected()

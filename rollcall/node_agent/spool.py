@@ -110,9 +110,13 @@ class Spool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self._remember("closed", "1")
-        self._db.close()
+        try:
+            if kind is None:
+                self._remember("closed", "1")
+        except sqlite3.OperationalError as fault:
+            _log.warning("%s is not closed in good order: %s", self.path, fault)
+        finally:
+            self._db.close()
 
     # Taking and giving
 

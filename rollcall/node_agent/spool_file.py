@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 
 _VERSION: Final = 1
-_BUSY_S: Final = 5.0
+# A worn SD card may take many seconds to sync; whoever else writes waits for it.
+_BUSY_S: Final = 30.0
 _SCHEMA: Final = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE report (

@@ -1,0 +1,270 @@
+"""The agent's loop: a simulated host, a scripted broker, a clock that needs no waiting."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from rollcall.broker.messages import BACKLOG, Receipt, encode
+from rollcall.broker.session import Arrived, Item, Lost, Ready
+from rollcall.broker.topics import Kind, Topics
+from rollcall.node_agent.agent import Agent
+from rollcall.node_agent.announcement import NodeAnnouncement
+from rollcall.node_agent.host import LinuxHost
+from rollcall.node_agent.simulation import SimulatedHost
+from rollcall.node_agent.spool import Spool
+from rollcall.service.settings import Agent as Settings
+
+TOPICS: Final = Topics()
+NODE: Final = "pi-3"
+INFO: Final = TOPICS.topic(Kind.INFO, NODE)
+BACKLOG_TOPIC: Final = TOPICS.topic(Kind.BACKLOG, NODE)
+EVENT: Final = TOPICS.topic(Kind.EVENT, NODE)
+START_S: Final = 1_767_225_600.0
+
+
+def metrics(collector: str) -> str:
+    return TOPICS.topic(Kind.METRICS, NODE, collector)
+
+
+class FastClock(LinuxHost):
+    """Time passes when the agent waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passed_s = 0.0
+
+    def wall_s(self) -> float:
+        return START_S + self.passed_s
+
+    def boottime_s(self) -> float:
+        return 1000.0 + self.passed_s
+
+
+class ScriptedClient:
+    """Gives each item of a script at its second, keeps what is published, stops in the end."""
+
+    def __init__(self, clock: FastClock) -> None:
+        self.connections = 0
+        self.publish_failures = 0
+        self.ready = False
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.births = 0
+        self.stop = threading.Event()
+        self._clock = clock
+        self._script: list[tuple[float, Item | Callable[[], None]]] = []
+        self._end_s = 0.0
+
+    def plan(self, *script: tuple[float, Item | Callable[[], None]], end_s: float) -> None:
+        self.stop.clear()
+        self._script = list(script)
+        self._end_s = end_s
+
+    def receive(self, timeout_s: float) -> Item | None:
+        assert timeout_s <= 1.0
+        if self._script and self._script[0][0] <= self._clock.passed_s:
+            _, item = self._script.pop(0)
+            if callable(item):
+                item()
+                return None
+            self.ready = isinstance(item, Ready) or (self.ready and not isinstance(item, Lost))
+            self.connections += isinstance(item, Ready)
+            return item
+        self._clock.passed_s += max(timeout_s, 0.01)
+        if self._clock.passed_s >= self._end_s:
+            self.stop.set()
+        return None
+
+    def publish(
+        self, topic: str, payload: bytes, *, retain: bool = False, expiry_s: int | None = None
+    ) -> bool:
+        if self.ready:
+            assert retain == (topic not in {BACKLOG_TOPIC, EVENT})
+            assert expiry_s == (86_400 if "/metrics/" in topic else None)
+            decoded = BACKLOG.decode(payload).model_dump() if topic == BACKLOG_TOPIC else None
+            self.sent.append((topic, decoded or json.loads(payload)))
+        return self.ready
+
+    def announce(self) -> None:
+        self.births += 1
+
+    @property
+    def topics(self) -> list[str]:
+        return [topic for topic, _ in self.sent]
+
+    def all(self, topic: str) -> list[dict[str, Any]]:
+        return [message for name, message in self.sent if name == topic]
+
+
+class Stage:
+    """An agent and everything around it."""
+
+    def __init__(self, spool: Spool, seed: int = 1, **settings: Any) -> None:
+        self.clock = FastClock()
+        self.client = ScriptedClient(self.clock)
+        self.spool = spool
+        self.host = SimulatedHost(seed, self.clock)
+        self.settings = Settings(**settings)
+        self.announcement = NodeAnnouncement(
+            TOPICS,
+            NODE,
+            next_session=lambda: 1,
+            wall_s=self.clock.wall_s,
+            epoch=spool.epoch,
+            seq=spool.last_seq,
+        )
+
+    def run(self, *script: tuple[float, Item | Callable[[], None]], end_s: float) -> ScriptedClient:
+        self.client.plan(*script, end_s=end_s)
+        Agent(
+            topics=TOPICS,
+            node=NODE,
+            settings=self.settings,
+            host=self.host,
+            spool=self.spool,
+            client=self.client,
+            announcement=self.announcement,
+        ).run(self.client.stop)
+        return self.client
+
+    def receipt(self, through: int, *missing: tuple[int, int]) -> Arrived:
+        told = Receipt(
+            database="db", epoch=self.spool.epoch, through=through, missing=list(missing)
+        )
+        return arrived(TOPICS.topic(Kind.RECEIPT, NODE), encode(told))
+
+
+def arrived(topic: str, payload: bytes) -> Arrived:
+    return Arrived(topic, payload, replayed=False, at_s=0.0, generation=1, mid=1, qos=1)
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the thread of the disk collector finish: this clock is faster than any thread."""
+    monkeypatch.setattr("rollcall.node_agent.collection._PATIENCE_S", 5.0)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with Spool(tmp_path) as spool:
+        yield Stage(spool)
+
+
+def test_after_a_connection_come_the_facts_then_the_newest_then_the_backlog(stage: Stage) -> None:
+    sent = stage.run((15.0, Ready(1)), end_s=22).topics
+    newest = [metrics(n) for n in ("cpu", "memory", "load", "network", "system", "agent", "disk")]
+    assert sent[0] == INFO
+    assert sorted(sent[1:8]) == sorted(newest)
+    assert BACKLOG_TOPIC in sent[8:]
+    resent = [r["seq"] for batch in stage.client.all(BACKLOG_TOPIC) for r in batch["reports"]]
+    assert resent == list(range(1, 12))
+
+
+def test_each_retained_report_is_the_newest_and_none_goes_back(stage: Stage) -> None:
+    sent = stage.run((3.0, Ready(1)), (25.0, Lost("gone")), (40.0, Ready(2)), end_s=60)
+    times = [report["time"] for report in sent.all(metrics("cpu"))]
+    assert times == sorted(times)
+    assert times.count(times[-1]) == 1
+
+
+def test_everything_is_numbered_while_there_is_no_broker(stage: Stage) -> None:
+    assert stage.run(end_s=35).sent == []
+    waiting = [stored.seq for stored in stage.spool.waiting(10**6, [], 10**6)]
+    assert waiting == list(range(1, stage.spool.last_seq + 1))
+    assert len(waiting) == 7 + 3 * 4
+    assert stage.announcement.seq == stage.spool.last_seq
+    assert stage.announcement.interval_s == 10
+
+
+def test_a_receipt_is_settled_with_the_next_reports(stage: Stage) -> None:
+    stage.run((2.0, Ready(1)), (4.0, stage.receipt(7)), (5.0, stage.receipt(7)), end_s=12)
+    assert [stored.seq for stored in stage.spool.waiting(10**6, [], 100)] == [8, 9, 10, 11]
+    assert BACKLOG_TOPIC not in stage.client.topics
+
+
+def test_what_a_receipt_misses_is_sent_again_at_once(stage: Stage) -> None:
+    client = stage.run((2.0, Ready(1)), (4.0, stage.receipt(7, (2, 3))), end_s=5)
+    (batch,) = client.all(BACKLOG_TOPIC)
+    assert [report["seq"] for report in batch["reports"]] == [2, 3]
+
+
+@pytest.mark.parametrize("payload", [b"rubbish", b"{}", b""], ids=["no JSON", "no keys", "emptied"])
+def test_a_receipt_that_cannot_be_read_stops_nothing(stage: Stage, payload: bytes) -> None:
+    receipt = arrived(TOPICS.topic(Kind.RECEIPT, NODE), payload)
+    client = stage.run((2.0, Ready(1)), (4.0, receipt), end_s=35)
+    assert len(client.all(metrics("cpu"))) >= 4
+
+
+def test_a_collector_that_this_host_cannot_serve_says_so_and_is_asked_hourly(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(stage.host._files, "/proc/net/dev", lambda: "heading\nheading\n")
+    client = stage.run((0.5, Ready(1)), end_s=180)
+    (report,) = client.all(metrics("network"))
+    assert report["error"] == "unsupported: no network interface but virtual ones"
+    assert report["interval"] == 3600
+    assert client.all(INFO)[-1]["collectors"]["network"] == 3600
+    assert len(client.all(metrics("cpu"))) == 18
+
+
+def test_the_facts_are_told_again_when_they_change_and_only_then(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def move() -> None:
+        text = "|-- 10.0.0.9\n        /32 host LOCAL\n"
+        monkeypatch.setitem(stage.host._files, "/proc/net/fib_trie", lambda: text)
+
+    client = stage.run((0.5, Ready(1)), (150.0, move), end_s=400)
+    addresses = [info["addresses"] for info in client.all(INFO)]
+    assert addresses == [["192.168.1.11"], ["10.0.0.9"]]
+
+
+def test_a_disk_that_refuses_costs_reports_but_no_number(stage: Stage) -> None:
+    def refuse() -> None:
+        stage.spool._db.execute("PRAGMA query_only = ON")
+
+    def accept() -> None:
+        stage.spool._db.execute("PRAGMA query_only = OFF")
+
+    client = stage.run((0.5, Ready(1)), (15.0, refuse), (35.0, accept), end_s=65)
+    reports = [message for topic, message in client.sent if "/metrics/" in topic]
+    assert [report["seq"] for report in reports] == list(range(1, len(reports) + 1))
+    account = client.all(metrics("agent"))[-1]["instances"]
+    assert account["cpu"]["dropped_values"] == 2
+
+
+def test_a_copied_spool_begins_a_new_epoch_and_says_so(stage: Stage) -> None:
+    old = stage.spool.epoch
+    client = stage.run((0.5, Ready(1)), (5.0, stage.receipt(5000)), end_s=25)
+    assert client.births == 1
+    assert stage.announcement.epoch == stage.spool.epoch != old
+    last = client.all(metrics("cpu"))[-1]
+    assert last["epoch"] == stage.spool.epoch
+    waiting = [stored.seq for stored in stage.spool.waiting(10**6, [], 100)]
+    assert waiting == list(range(1, last["seq"] + 4))
+
+
+def test_a_reboot_is_told_once_on_the_event_topic_and_kept_until_receipted(
+    tmp_path: Path,
+) -> None:
+    with Spool(tmp_path) as spool:
+        Stage(spool, seed=1).run(end_s=5)
+        before = spool.last_seq
+        second = Stage(spool, seed=2)
+        client = second.run((2.0, Ready(1)), (4.0, Lost("gone")), (6.0, Ready(2)), end_s=8)
+        (event,) = client.all(EVENT)
+        assert (event["kind"], event["seq"]) == ("reboot", before + 1)
+        assert before + 1 in [stored.seq for stored in spool.waiting(10**6, [], 100)]
+        third = Stage(spool, seed=2)
+        assert EVENT not in third.run((2.0, Ready(1)), end_s=8).topics
+
+
+def test_the_configured_interval_is_the_shortest_of_all(tmp_path: Path) -> None:
+    with Spool(tmp_path) as spool:
+        stage = Stage(spool, interval=120)
+        client = stage.run((0.5, Ready(1)), end_s=500)
+    assert set(client.all(INFO)[0]["collectors"].values()) == {120}
+    assert stage.announcement.interval_s == 120
