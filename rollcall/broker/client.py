@@ -221,9 +221,10 @@ class BrokerClient:
             and item.topic == mine.topic
             and mine.is_denied_by(item.payload)
         ):
-            _log.warning("declared offline while alive; saying so")
             soonest = self._last_birth_s + _HEAL_AT_MOST_EVERY_S
-            self._birth_due_s = min(self._birth_due_s, soonest)
+            if soonest < self._birth_due_s:
+                _log.warning("our status topic says that we are not alive; saying that we are")
+                self._birth_due_s = soonest
 
     def _send(self, topic: str, payload: bytes, *, retain: bool, expiry_s: int | None) -> bool:
         properties = None
