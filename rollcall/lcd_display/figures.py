@@ -7,12 +7,26 @@ used of all bytes, and are unknown when fewer than half of the nodes are fresh.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 from rollcall.broker.cluster import Cluster, NodeState, NodeView, Now
 from rollcall.broker.messages import ServiceOnline
 from rollcall.lcd_display.layout import in_natural_order
 
-_QUIET = frozenset({"acknowledged", "silenced", "inhibited"})
+_QUIET: Final = frozenset({"acknowledged", "silenced", "inhibited"})
+_EXABYTE: Final = 1e18
+# A number beyond these is a fault of its sender: it would not fit its place, and spoil a total.
+_POSSIBLE: Final = MappingProxyType(
+    {
+        "cpu.percent": (0, 100),
+        "memory.used_bytes": (0, _EXABYTE),
+        "memory.total_bytes": (1, _EXABYTE),
+        "system.uptime_seconds": (0, 1e10),
+        "temperature.cpu_celsius": (-99, 999),
+        "temperature.hottest_celsius": (-99, 999),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +113,12 @@ def figures_of(cluster: Cluster, now: Now) -> Figures:
 
 
 def fresh_value(node: NodeView, metric: str, now: Now) -> float | None:
-    """Give a number of `node` if it is fresh, else None."""
+    """Give a number of `node` if it is fresh and can be true, else None."""
     value = node.value(metric, now)
-    return value.number if value is not None and value.fresh else None
+    if value is None or not value.fresh:
+        return None
+    least, most = _POSSIBLE[metric]
+    return value.number if least <= value.number <= most else None
 
 
 def percentile(values: Iterable[float], percent: float) -> float | None:
@@ -140,7 +157,7 @@ def _memory(nodes: Sequence[NodeView], now: Now) -> Memory | None:
     for node in nodes:
         used = fresh_value(node, "memory.used_bytes", now)
         total = fresh_value(node, "memory.total_bytes", now)
-        if used is not None and total:
+        if used is not None and total is not None and used <= total:
             held.append((used, total))
     if not held or 2 * len(held) < len(nodes):
         return None

@@ -67,15 +67,15 @@ def uptime(seconds: float) -> str:
 
 
 def of_bytes(used_bytes: float, total_bytes: float, width: int) -> str:
-    """Give `11.6/20.0GB`, in whole units where `width` asks for it."""
+    """Give `11.6/20.0GB`, in whole units where `width` asks for it; nothing if that is too wide."""
     unit, size, decimals = ("GB", _GIGABYTE, 1)
     if total_bytes >= 1000 * _GIGABYTE:
         unit, size, decimals = ("TB", _TERABYTE, 2)
     for places in range(decimals, -1, -1):
         text = f"{used_bytes / size:.{places}f}/{total_bytes / size:.{places}f}{unit}"
         if len(text) <= width:
-            break
-    return text
+            return text
+    return ""
 
 
 def bar(value_percent: float | None, width: int) -> str:
@@ -90,7 +90,7 @@ def bar(value_percent: float | None, width: int) -> str:
 def level(value_percent: float) -> str:
     """Draw a share as one cell, 1 to 7 rows high."""
     steps = len(VERTICAL)
-    return VERTICAL[min(max(int(value_percent * steps / 100), 0), steps - 1)]
+    return VERTICAL[min(int(min(max(value_percent, 0), 100) * steps / 100), steps - 1)]
 
 
 def cut(name: str, width: int) -> str:

@@ -37,7 +37,8 @@ def test_an_uptime_names_its_units(seconds: float, text: str) -> None:
         (100.4e9, 128e9, 10, "100/128GB"),
         (1.01e12, 1.6e12, 12, "1.01/1.60TB"),
         (999e9, 1000e9, 12, "1.00/1.00TB"),
-        (120.5e12, 256e12, 12, "120/256TB"),
+        (120.5e12, 256e12, 10, "120/256TB"),
+        (1e18, 1e18, 12, ""),
     ],
 )
 def test_bytes_lose_decimals_before_they_lose_room(

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rollcall.broker.cluster import Now
 from rollcall.lcd_display.charset import LOST
@@ -38,6 +40,42 @@ def test_every_size_of_cluster_fills_the_glass_exactly(count: int) -> None:
         if number % 3 == 1:
             scene.offline(f"a-rather-long-worker-name-{number}")
     assert [len(line) for line in overview(scene)] == [20] * 4
+
+
+numbers = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.floats(0, 100))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    count=st.sampled_from([1, 2, 12, 23]),
+    cpu=numbers,
+    used=numbers,
+    total=numbers,
+    celsius=numbers,
+    uptime=numbers,
+)
+def test_whatever_a_node_sends_the_glass_is_filled_exactly(
+    count: int, cpu: float, used: float, total: float, celsius: float, uptime: float
+) -> None:
+    scene = Scene()
+    for number in range(count):
+        scene.node(
+            f"pi-{number}",
+            {
+                "cpu": {"percent": cpu},
+                "memory": {"used_bytes": used, "total_bytes": total},
+                "temperature": {"cpu_celsius": celsius},
+                "system": {"uptime_seconds": uptime},
+            },
+        )
+    assert [len(line) for line in overview(scene)] == [20] * 4
+
+
+def test_a_number_that_cannot_be_true_is_not_shown_and_spoils_no_total() -> None:
+    scene = Scene()
+    scene.node("pi-1", load(40, 1, 4))
+    scene.node("pi-2", load(1e300, 9, 4, -1e300))
+    assert overview(scene)[1:3] == ("CPU  40% ████       ", "RAM 1.0/4.0GB    25%")
 
 
 def test_values_turn_into_dashes_at_their_age_limit_with_no_message_arriving() -> None:
