@@ -45,8 +45,8 @@ def body(settings: Settings, arguments: argparse.Namespace, stop: threading.Even
             wall_s=host.wall_s,
             epoch=spool.epoch,
             seq=spool.last_seq,
+            interval_s=settings.agent.interval,
         )
-        announcement.interval_s = settings.agent.interval
         with BrokerClient(
             settings.broker,
             client_id=node,

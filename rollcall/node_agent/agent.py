@@ -82,11 +82,11 @@ class Agent:
         self._spool = spool
         self._client = client
         self._announcement = announcement
-        self._boot = facts.boot_id(host)
+        self._boot = ""
         self._account = Account(spool_size=lambda: spool.size(self._now()))
         self._intervals = intervals(settings)
         self._collection = Collection(host, make_collectors(self._account), self._account)
-        self._schedule = Schedule(self._intervals, phase_ms(node), moment(host))
+        self._schedule: Schedule
         self._backlog = BacklogSender(
             topic=topics.topic(Kind.BACKLOG, node),
             spool=spool,
@@ -103,6 +103,7 @@ class Agent:
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop. Raises BrokerError when the network thread has died."""
+        self._boot = facts.boot_id(self._host)
         self._note_boot()
         self._collection.prime()
         self._schedule = Schedule(self._intervals, phase_ms(self._node), moment(self._host))
@@ -162,8 +163,7 @@ class Agent:
         except SpoolError as error:
             self._note_spool_fault(str(error))
             for item in items:
-                if not item.is_event:
-                    self._account.tallies[item.name].dropped_values += 1
+                self._account.tallies[item.name].dropped_values += 1
             return []
         self._note_spool_fault("")
         self._account.evicted_reports += evicted

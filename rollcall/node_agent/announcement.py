@@ -2,14 +2,12 @@
 
 import logging
 from collections.abc import Callable
-from typing import Final
 
 from rollcall.broker.messages import STATUS, DecodeError, Offline, Online, encode
 from rollcall.broker.topics import Kind, Topics
 from rollcall.node_agent.spool_file import SpoolError
 
 _log = logging.getLogger(__name__)
-_LEAST_INTERVAL_S: Final = 1
 
 
 class NodeAnnouncement:
@@ -28,11 +26,12 @@ class NodeAnnouncement:
         wall_s: Callable[[], float],
         epoch: str,
         seq: int,
+        interval_s: int,
     ) -> None:
         self.topic = topics.topic(Kind.STATUS, node)
         self.epoch = epoch
         self.seq = seq
-        self.interval_s = _LEAST_INTERVAL_S
+        self.interval_s = interval_s
         self._next_session = next_session
         self._wall_s = wall_s
         self._session = 0

@@ -30,8 +30,9 @@ def text() -> str:
 def _section(declared: Declaration) -> Iterator[str]:
     yield f"## {declared.name}"
     yield ""
-    slower = f" Every {declared.at_least_s} s at most." if declared.at_least_s > 1 else ""
-    yield f"{declared.subject}.{slower}"
+    seconds = declared.at_least_s
+    slower = f" Read every {seconds} s, or at `[agent] interval` if that is longer."
+    yield f"{declared.subject}.{slower if seconds > 1 else ''}"
     if declared.fields:
         yield from _table(declared.fields)
     if declared.instance_fields:

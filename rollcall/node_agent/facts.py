@@ -41,7 +41,7 @@ def read_info(
         cpus=len(cores) or None,
         memory_bytes=meminfo.get("MemTotal"),
         addresses=_addresses(host),
-        boot=boot_id(host),
+        boot=boot_id(host) or None,
         boot_time=boot_time_s,
         agent=rollcall.__version__,
         labels=settings.labels,

@@ -67,16 +67,19 @@ class Resend:
         return not self._batches and self._is_receipted
 
     def connected(self, now_ms: int, last_seq: int) -> None:
-        """Note a new connection: what was taken before is backlog, once a receipt has come."""
+        """Note a new connection: what was taken before is backlog, once a receipt has come.
+
+        The broker may hand us the newest receipt before we hear that we are connected.
+        """
         self._batches = ()
-        self._opens_ms = now_ms + _RECEIPT_WITHIN_MS
-        self._is_receipted = False
+        self._opens_ms = now_ms if self._is_receipted else now_ms + _RECEIPT_WITHIN_MS
         self._through = last_seq
 
     def disconnected(self) -> None:
         """Note that nothing can go now."""
         self._batches = ()
         self._opens_ms = None
+        self._is_receipted = False
 
     def receipted(self, now_ms: int, through: int) -> None:
         """Note a receipt that has been settled: what is left up to `through` is missing there."""

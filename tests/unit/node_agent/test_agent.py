@@ -115,6 +115,7 @@ class Stage:
             wall_s=self.clock.wall_s,
             epoch=spool.epoch,
             seq=spool.last_seq,
+            interval_s=1,
         )
 
     def run(self, *script: tuple[float, Item | Callable[[], None]], end_s: float) -> ScriptedClient:
@@ -180,8 +181,19 @@ def test_everything_is_numbered_while_there_is_no_broker(stage: Stage) -> None:
 
 
 def test_a_receipt_is_settled_with_the_next_reports(stage: Stage) -> None:
-    stage.run((2.0, Ready(1)), (4.0, stage.receipt(7)), (5.0, stage.receipt(7)), end_s=12)
-    assert [stored.seq for stored in stage.spool.waiting(10**6, [], 100)] == [8, 9, 10, 11]
+    def waiting() -> list[int]:
+        return [stored.seq for stored in stage.spool.waiting(10**6, [], 100)]
+
+    seen: list[list[int]] = []
+    script = (
+        (2.0, Ready(1)),
+        (4.0, stage.receipt(7)),
+        (12.0, stage.receipt(11)),
+        (13.0, lambda: seen.append(waiting())),
+    )
+    stage.run(*script, end_s=22)
+    assert seen == [[8, 9, 10, 11]]
+    assert waiting() == [12, 13, 14, 15]
     assert BACKLOG_TOPIC not in stage.client.topics
 
 
@@ -238,8 +250,9 @@ def test_a_disk_that_refuses_costs_reports_but_no_number(stage: Stage) -> None:
 
 def test_a_copied_spool_begins_a_new_epoch_and_says_so(stage: Stage) -> None:
     old = stage.spool.epoch
-    client = stage.run((0.5, Ready(1)), (5.0, stage.receipt(5000)), end_s=25)
+    client = stage.run((0.5, Ready(1)), (5.0, stage.receipt(5000)), (6.0, Ready(2)), end_s=25)
     assert client.births == 1
+    assert [report["epoch"] for report in client.all(metrics("cpu"))].count(old) == 1
     assert stage.announcement.epoch == stage.spool.epoch != old
     last = client.all(metrics("cpu"))[-1]
     assert last["epoch"] == stage.spool.epoch

@@ -20,6 +20,7 @@ def announcement(**changes: Any) -> NodeAnnouncement:
         "wall_s": lambda: float(next(seconds)),
         "epoch": EPOCH,
         "seq": 41,
+        "interval_s": 1,
     }
     return NodeAnnouncement(Topics(), "pi-3", **(told | changes))
 

@@ -40,6 +40,16 @@ def test_the_backlog_waits_for_a_receipt_or_five_seconds() -> None:
     assert resend.may_send(10_500)
 
 
+def test_a_receipt_heard_before_the_connection_is_known_counts_for_it_alone() -> None:
+    resend = Resend(lambda: 1.0)
+    resend.receipted(900, 40)
+    resend.connected(1000, 100)
+    assert resend.may_send(1000)
+    resend.disconnected()
+    resend.connected(2000, 100)
+    assert not resend.may_send(2000)
+
+
 def test_all_that_was_taken_before_the_connection_is_backlog() -> None:
     resend = Resend(lambda: 1.0)
     resend.connected(0, 100)
