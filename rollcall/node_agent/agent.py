@@ -23,11 +23,12 @@ from rollcall.broker.messages import (
 )
 from rollcall.broker.topics import Kind, Topics, branch_of
 from rollcall.node_agent import facts, readings
+from rollcall.node_agent.account import Account
 from rollcall.node_agent.announcement import NodeAnnouncement
 from rollcall.node_agent.backlog import BacklogSender, Publisher
 from rollcall.node_agent.collection import RETRY_UNSUPPORTED_S, Collected, Collection
 from rollcall.node_agent.collectors import DECLARATIONS, make_collectors
-from rollcall.node_agent.collectors.declaration import Account, Found
+from rollcall.node_agent.collectors.declaration import Found
 from rollcall.node_agent.collectors.system import parse_uptime, steady
 from rollcall.node_agent.host import Host, clock_is_synchronized, moment
 from rollcall.node_agent.schedule import Schedule, phase_ms

@@ -5,14 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from rollcall.node_agent.account import Account, Tally
 from rollcall.node_agent.blocking import BlockingCall, StillRunningError, TimedOut
-from rollcall.node_agent.collectors.declaration import (
-    Account,
-    Collector,
-    Found,
-    Tally,
-    UnsupportedError,
-)
+from rollcall.node_agent.collectors.declaration import Collector, Found, UnsupportedError
 from rollcall.node_agent.host import Host
 from rollcall.node_agent.schedule import Due
 

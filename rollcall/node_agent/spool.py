@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from rollcall.broker.messages import Eviction, Receipt
-from rollcall.node_agent.collectors.declaration import SpoolSize
+from rollcall.node_agent.account import SpoolSize
 from rollcall.node_agent.spans import Span, merged, overlaps, without
 from rollcall.node_agent.spool_file import SpoolError, check, connect, next_session, set_aside
 

@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from rollcall.node_agent.account import Account
 from rollcall.node_agent.collectors.agent import AgentItself
 from rollcall.node_agent.collectors.cpu import Cpu
-from rollcall.node_agent.collectors.declaration import Account, Collector, Declaration
+from rollcall.node_agent.collectors.declaration import Collector, Declaration
 from rollcall.node_agent.collectors.disk import Disk
 from rollcall.node_agent.collectors.load import Load
 from rollcall.node_agent.collectors.memory import Memory

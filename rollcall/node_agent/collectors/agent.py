@@ -1,14 +1,7 @@
 """The agent itself: what it costs, what waits in its spool, how its collectors fare."""
 
-from rollcall.node_agent.collectors.declaration import (
-    Account,
-    Declaration,
-    Found,
-    Number,
-    Tally,
-    counter,
-    gauge,
-)
+from rollcall.node_agent.account import Account, Tally
+from rollcall.node_agent.collectors.declaration import Declaration, Found, Number, counter, gauge
 from rollcall.node_agent.host import Host
 from rollcall.node_agent.rates import Counters, per_second
 

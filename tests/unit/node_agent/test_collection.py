@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from rollcall.node_agent.account import Account, SpoolSize
 from rollcall.node_agent.blocking import BlockingCall, StillRunningError, TimedOut
 from rollcall.node_agent.collection import Collected, Collection
 from rollcall.node_agent.collectors.declaration import (
-    Account,
     Collector,
     Declaration,
     Found,
-    SpoolSize,
     UnsupportedError,
 )
 from rollcall.node_agent.host import Host

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rollcall.node_agent.account import Account, SpoolSize, Tally
 from rollcall.node_agent.collectors import (
     DECLARATIONS,
     cpu,
@@ -20,14 +21,7 @@ from rollcall.node_agent.collectors import (
     system,
 )
 from rollcall.node_agent.collectors.agent import parse_ticks
-from rollcall.node_agent.collectors.declaration import (
-    Account,
-    Collector,
-    Found,
-    SpoolSize,
-    Tally,
-    UnsupportedError,
-)
+from rollcall.node_agent.collectors.declaration import Collector, Found, UnsupportedError
 from rollcall.node_agent.host import FileSystem, LinuxHost
 from rollcall.node_agent.rates import Counters
 from rollcall.node_agent.readings import fit

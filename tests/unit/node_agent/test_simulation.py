@@ -4,9 +4,10 @@ import itertools
 
 import pytest
 
+from rollcall.node_agent.account import Account, SpoolSize
 from rollcall.node_agent.collectors import make_collectors
 from rollcall.node_agent.collectors.cpu import Cpu
-from rollcall.node_agent.collectors.declaration import Account, Found, SpoolSize
+from rollcall.node_agent.collectors.declaration import Found
 from rollcall.node_agent.host import LinuxHost
 from rollcall.node_agent.simulation import SimulatedHost, busy_share, is_hot
 
