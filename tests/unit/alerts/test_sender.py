@@ -15,11 +15,12 @@ MAIL = QueuedMail(MailKey("A7F3K2", 1, "a@b"), "<1@b>", b"content", created_at=0
 
 def test_a_mail_comes_back_with_its_outcome() -> None:
     sender = Sender(lambda _recipient, _content: Sent())
-    assert sender.is_idle
+    idle = [sender.is_idle]
     sender.submit(MAIL)
-    assert not sender.is_idle
+    idle.append(sender.is_idle)
     assert wait_until(sender.results) == [(MAIL.key, Sent())]
-    assert sender.is_idle
+    idle.append(sender.is_idle)
+    assert idle == [True, False, True]
     sender.stop()
 
 
