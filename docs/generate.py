@@ -12,17 +12,19 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from rollcall.broker import messages
+from rollcall.broker.codec import Codec
 from rollcall.broker.topics import BRANCHES, DEFAULT_PREFIX, VERSION, Branch, Kind
 from rollcall.service.settings import Settings, data_folder
 
 _ROOT: Final = Path(__file__).parent.parent
-_CODECS: Final[dict[Kind, messages.Codec[Any]]] = {
+_CODECS: Final[dict[Kind, Codec[Any]]] = {
     Kind.STATUS: messages.STATUS,
     Kind.INFO: messages.INFO,
     Kind.METRICS: messages.REPORT,
     Kind.BACKLOG: messages.BACKLOG,
     Kind.APPLIED: messages.APPLIED,
     Kind.EVENT: messages.EVENT,
+    Kind.FLEET: messages.FLEET,
     Kind.NODE_REPLY: messages.REPLY,
     Kind.COMMAND: messages.COMMAND,
     Kind.RECEIPT: messages.RECEIPT,
@@ -88,7 +90,7 @@ def _sample_key(model: type[BaseModel], name: str) -> list[str]:
     return [f"# {field.description}", f"#{field.alias or name} = {shown}".rstrip()]
 
 
-def _schema(kind: Kind, codec: messages.Codec[Any]) -> str:
+def _schema(kind: Kind, codec: Codec[Any]) -> str:
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"{DEFAULT_PREFIX} {kind}",

@@ -20,8 +20,9 @@ from rollcall.alerts.state import AlertState, Change
 from rollcall.broker import fleet, messages
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.cluster import Cluster, NodeState, NodeView, Now, stale_after_s
+from rollcall.broker.codec import DecodeError
 from rollcall.broker.fleet import Fleet, FleetError
-from rollcall.broker.messages import DecodeError, Info
+from rollcall.broker.messages import Info
 from rollcall.broker.session import Arrived, Item, Lost, Ready
 from rollcall.broker.topics import Address, Kind, TopicError, Topics
 

@@ -5,13 +5,8 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from rollcall.broker.messages import (
-    SERVICE_STATUS,
-    DecodeError,
-    ServiceOffline,
-    ServiceOnline,
-    encode,
-)
+from rollcall.broker.codec import DecodeError
+from rollcall.broker.messages import SERVICE_STATUS, ServiceOffline, ServiceOnline, encode
 from rollcall.broker.topics import Kind, Topics
 
 

@@ -1,13 +1,11 @@
-"""The messages of the contract: models, and the way to and from JSON bytes.
+"""The messages of the contract: a model for each, and the codec that reads it.
 
 Reading is strict about required keys, types, finite numbers and sizes, and lenient about unknown
 keys, so that new versions can add some. Every fault is one `DecodeError`.
 """
 
-import json
 import unicodedata
-import zlib
-from typing import Annotated, Any, Final, Generic, Literal, Self, TypeVar
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -16,30 +14,14 @@ from pydantic import (
     Field,
     JsonValue,
     PlainSerializer,
-    TypeAdapter,
-    ValidationError,
     model_validator,
 )
 
-MAX_PAYLOAD_BYTES: Final = 256 * 1024
+from rollcall.broker.codec import Codec, CompressibleCodec, DecodeError
+
 MAX_BATCH_BYTES: Final = 64 * 1024
-_GZIP_MAGIC: Final = b"\x1f\x8b"
-_MAX_INFLATED_BYTES: Final = 8 * 1024 * 1024
 _MAX_INTEGER: Final = 2**63 - 1
 _MAX_INSTANCE_BYTES: Final = 255
-_FAULTS_TOLD: Final = 3
-
-
-class DecodeError(ValueError):
-    """A payload that is no message of its topic.
-
-    `reason` is one of `too_large`, `not_json`, `invalid`, `not_gzip`; the text says what is wrong
-    and where, without quoting the payload.
-    """
-
-    def __init__(self, reason: str, text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
 
 
 def _without_control_characters(text: str) -> str:
@@ -307,79 +289,11 @@ class ServiceOffline(Message):
     since: Time | None = None
 
 
-T = TypeVar("T")
-
-
-class Codec(Generic[T]):
-    """Reads one kind of message."""
-
-    def __init__(self, model: Any) -> None:
-        self._adapter: TypeAdapter[T] = TypeAdapter(model)
-
-    def decode(self, payload: bytes) -> T:
-        """Read JSON bytes. Raises DecodeError."""
-        if len(payload) > MAX_PAYLOAD_BYTES:
-            raise DecodeError(
-                "too_large", f"{len(payload)} bytes; at most {MAX_PAYLOAD_BYTES} are allowed"
-            )
-        try:
-            return self._adapter.validate_json(payload)
-        except ValidationError as error:
-            raise _translated(error) from error
-
-    def decode_value(self, value: JsonValue) -> T:
-        """Read a value that was JSON. Raises DecodeError."""
-        return self.decode(json.dumps(value).encode())
-
-    def json_schema(self) -> dict[str, Any]:
-        """Give the JSON Schema of the message, for readers in other languages."""
-        return self._adapter.json_schema(mode="validation")
-
-
-class _BacklogCodec(Codec[Backlog]):
-    def decode(self, payload: bytes) -> Backlog:
-        """Read a batch, plain or gzip-compressed. Raises DecodeError."""
-        if len(payload) > MAX_PAYLOAD_BYTES:
-            return super().decode(payload)
-        plain = _inflated(payload) if payload.startswith(_GZIP_MAGIC) else payload
-        try:
-            return self._adapter.validate_json(plain)
-        except ValidationError as error:
-            raise _translated(error) from error
-
-
-def _inflated(payload: bytes) -> bytes:
-    inflater = zlib.decompressobj(wbits=31)
-    try:
-        plain = inflater.decompress(payload, _MAX_INFLATED_BYTES)
-    except zlib.error as error:
-        raise DecodeError("not_gzip", f"damaged gzip: {error}") from error
-    if inflater.unconsumed_tail:
-        raise DecodeError("too_large", f"inflates to more than {_MAX_INFLATED_BYTES} bytes")
-    if not inflater.eof:
-        raise DecodeError("not_gzip", "the gzip stream ends too early")
-    return plain
-
-
-def _translated(error: ValidationError) -> DecodeError:
-    faults = error.errors(include_url=False, include_input=False, include_context=False)
-    reason = "not_json" if faults[0]["type"] == "json_invalid" else "invalid"
-    told = "; ".join(f"{_place(fault['loc'])}{fault['msg']}" for fault in faults[:_FAULTS_TOLD])
-    untold = len(faults) - _FAULTS_TOLD
-    more = f" and {untold} more" if untold > 0 else ""
-    return DecodeError(reason, told[:500] + more)
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    path = ".".join(ascii(part)[1:-1] if isinstance(part, str) else str(part) for part in location)
-    return f"{path[:120]}: " if path else ""
-
-
 STATUS: Final = Codec[Online | Offline](Annotated[Online | Offline, Field(discriminator="state")])
 INFO: Final = Codec[Info](Info)
 REPORT: Final = Codec[Report](Report)
 EVENT: Final = Codec[Event](Event)
-BACKLOG: Final = _BacklogCodec(Backlog)
+BACKLOG: Final = CompressibleCodec[Backlog](Backlog)
 BACKLOG_ITEM: Final = Codec[BacklogReport | BacklogEvent](BacklogReport | BacklogEvent)
 RECEIPT: Final = Codec[Receipt](Receipt)
 APPLIED: Final = Codec[Applied](Applied)

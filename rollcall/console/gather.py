@@ -5,7 +5,7 @@ from typing import Final
 
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.cluster import Cluster, Now
-from rollcall.broker.messages import DecodeError
+from rollcall.broker.codec import DecodeError
 from rollcall.broker.session import Arrived, BrokerError, Lost, Ready
 from rollcall.broker.topics import Kind, TopicError, Topics
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError

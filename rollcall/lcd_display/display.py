@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.cluster import Cluster, NodeState, Now
-from rollcall.broker.messages import DecodeError
+from rollcall.broker.codec import DecodeError
 from rollcall.broker.session import Arrived, Endpoint, Item, Lost, Ready
 from rollcall.broker.topics import Kind, TopicError, Topics
 from rollcall.lcd_display.lcd_thread import LcdThread

@@ -13,14 +13,8 @@ from typing import Final, Protocol
 from pydantic import JsonValue
 
 from rollcall.broker import session
-from rollcall.broker.messages import (
-    EVENT,
-    RECEIPT,
-    REPORT,
-    DecodeError,
-    Info,
-    encode,
-)
+from rollcall.broker.codec import DecodeError
+from rollcall.broker.messages import EVENT, RECEIPT, REPORT, Info, encode
 from rollcall.broker.topics import Kind, Topics, branch_of
 from rollcall.node_agent import facts, readings
 from rollcall.node_agent.account import Account

@@ -3,7 +3,8 @@
 import logging
 from collections.abc import Callable
 
-from rollcall.broker.messages import STATUS, DecodeError, Offline, Online, encode
+from rollcall.broker.codec import DecodeError
+from rollcall.broker.messages import STATUS, Offline, Online, encode
 from rollcall.broker.topics import Kind, Topics
 from rollcall.node_agent.spool_file import SpoolError
 

@@ -11,7 +11,8 @@ from typing import Final
 from pydantic import JsonValue
 
 from rollcall.broker import messages
-from rollcall.broker.messages import AlertEnded, BacklogEvent, DecodeError, Online, number_in
+from rollcall.broker.codec import DecodeError
+from rollcall.broker.messages import AlertEnded, BacklogEvent, Online, number_in
 from rollcall.broker.topics import Address, Kind, TopicError, Topics, branch_of
 from rollcall.recorder import rows
 from rollcall.recorder.findings import (

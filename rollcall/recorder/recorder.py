@@ -22,7 +22,8 @@ from rollcall.broker import messages
 from rollcall.broker.announcement import ServiceAnnouncement
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.cluster import HOLD_DOWN_S
-from rollcall.broker.messages import DecodeError, encode
+from rollcall.broker.codec import DecodeError
+from rollcall.broker.messages import encode
 from rollcall.broker.session import Arrived, Endpoint, Item, Lost, Ready, Session
 from rollcall.broker.topics import Kind, TopicError, Topics
 from rollcall.recorder import intake
@@ -51,6 +52,7 @@ _BATCH_MESSAGES: Final = RECEIVE_MAXIMUM // 2
 # several connections fills it, and then what goes first can no longer be acknowledged anyway.
 _MAX_WAITING: Final = 4 * RECEIVE_MAXIMUM
 _IDLE_S: Final = 0.25
+_BREATH_S: Final = 0.02
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +80,7 @@ class Recorder:
         self._retry_at_s = 0.0
         self._live_from_s = float("inf")
         self._subscribed = False
+        self._overflowed = 0
         self._own_status = topics.topic(Kind.SERVICE_STATUS, SERVICE)
 
     def client(self, endpoint: Endpoint) -> BrokerClient:
@@ -126,7 +129,8 @@ class Recorder:
         waits = [_IDLE_S, self._receipts.wait_s(now_s)]
         if self._waiting:
             waits.append(max(self._waiting[0].at_s + _BATCH_AGE_S, self._retry_at_s) - now_s)
-        return max(min(wait for wait in waits if wait is not None), 0.0)
+        # What is due may have to wait for the broker; that must not turn into a busy loop.
+        return max(min(wait for wait in waits if wait is not None), _BREATH_S)
 
     def _take(self, client: BrokerClient, item: Item | None) -> None:
         match item:
@@ -175,8 +179,8 @@ class Recorder:
         if receipt.database != self._store.uuid:
             raise ForeignDatabaseError(
                 f"{arrived.topic} holds a receipt of database {receipt.database}, and ours is "
-                f"{self._store.uuid}; one prefix has one database: stop the other recorder, or, "
-                "if its database is gone, empty the retained receipts"
+                f"{self._store.uuid}; one prefix has one database: stop the other recorder, or, if "
+                f"its database is gone, empty its receipts: mosquitto_pub -r -n -t {arrived.topic}"
             )
 
     def _collect(self, arrived: Arrived) -> None:
@@ -187,7 +191,7 @@ class Recorder:
         kept = tuple(found for found in findings if not self._is_held(found, arrived.at_s))
         if len(self._waiting) >= _MAX_WAITING:
             self._waiting.popleft()
-            self._health.dropped += 1
+            self._overflowed += 1
         message = Intake(arrived.topic, arrived.payload, received_ms, kept)
         self._waiting.append(_Waiting(message, arrived.at_s, arrived))
 
@@ -229,6 +233,7 @@ class Recorder:
     def _commit(self, client: BrokerClient) -> None:
         batch = [self._waiting[i] for i in range(min(len(self._waiting), _BATCH_MESSAGES))]
         self._health.queue = len(self._waiting)
+        self._health.dropped = self._overflowed + client.dropped
         self._health.lag_seconds = time.monotonic() - batch[0].at_s
         try:
             stored = self._store.commit([waiting.intake for waiting in batch])
@@ -237,6 +242,7 @@ class Recorder:
             return
         if self._health.database != "ok":
             _log.info("the database can be written again")
+            self._receipts.want(self._store.nodes())
             client.announce()
         self._backoff.succeeded()
         self._health.stored(stored, at_s=time.time(), size_bytes=self._size_bytes())

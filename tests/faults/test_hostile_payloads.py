@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rollcall.broker.client import BrokerClient
-from rollcall.broker.messages import MAX_PAYLOAD_BYTES
+from rollcall.broker.codec import MAX_PAYLOAD_BYTES
 from rollcall.broker.session import Ready
 from rollcall.broker.topics import BRANCHES, Topics, branch_of
 from tests.support.cluster import ClusterUnderTest, cluster_under_test

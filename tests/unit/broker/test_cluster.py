@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from rollcall.broker.cluster import Cluster, NodeState, Now
+from rollcall.broker.codec import DecodeError
 from rollcall.broker.messages import (
     Alert,
-    DecodeError,
     Offline,
     Online,
     Report,

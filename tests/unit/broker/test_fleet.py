@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from rollcall.broker import fleet
+from rollcall.broker.codec import DecodeError
 from rollcall.broker.fleet import FleetError, PresenceRule, ThresholdRule
-from rollcall.broker.messages import FLEET, DecodeError
+from rollcall.broker.messages import FLEET
 
 DOCUMENT: dict[str, Any] = {
     "groups": {"all": ["*"], "pis": ["pi-*"], "web": ["web-*", "label:role=web"]},

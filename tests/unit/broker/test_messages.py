@@ -9,18 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollcall.broker import messages
+from rollcall.broker.codec import MAX_PAYLOAD_BYTES, DecodeError
 from rollcall.broker.messages import (
     ALERT,
     BACKLOG,
     BACKLOG_ITEM,
     INFO,
-    MAX_PAYLOAD_BYTES,
     RECEIPT,
     REPORT,
     STATUS,
     BacklogEvent,
     BacklogReport,
-    DecodeError,
     Offline,
     Online,
     Report,

@@ -1,0 +1,84 @@
+"""What paho needs to be told: credentials, properties, and how its callbacks are wrapped."""
+
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any, Final, ParamSpec
+
+from paho.mqtt.client import Client
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from rollcall.broker.session import BrokerError, Endpoint, Session
+
+_log = logging.getLogger(__name__)
+_P = ParamSpec("_P")
+_MARGIN_S: Final = 1
+
+
+def load_credentials(paho: Client, endpoint: Endpoint) -> None:
+    """Give `paho` the user name, password and certificates of `endpoint`. Raises BrokerError."""
+    try:
+        if endpoint.username:
+            password = endpoint.password_file and endpoint.password_file.read_text("utf-8")
+            paho.username_pw_set(endpoint.username, password.rstrip("\r\n") if password else None)
+        if endpoint.ca_file:
+            context = ssl.create_default_context(cafile=str(endpoint.ca_file))
+            if endpoint.certificate_file:
+                context.load_cert_chain(endpoint.certificate_file, endpoint.key_file)
+            paho.tls_set_context(context)
+    except (OSError, ssl.SSLError) as error:
+        raise BrokerError(
+            f"the credentials for {endpoint.host}:{endpoint.port} cannot be read: {error}; "
+            "check the *_file keys in [broker]"
+        ) from error
+
+
+def connect_properties(session: Session, *, will_delay_s: int | None) -> Properties:
+    """Give the properties of CONNECT; `will_delay_s` is None without a will."""
+    properties = _properties(PacketTypes.CONNECT)
+    if session.expiry_s or will_delay_s is not None:
+        # The will comes early when the session ends before the will delay is over.
+        properties.SessionExpiryInterval = max(session.expiry_s, (will_delay_s or 0) + _MARGIN_S)
+    if session.receive_maximum:
+        properties.ReceiveMaximum = session.receive_maximum
+    return properties
+
+
+def will_properties(delay_s: int) -> Properties:
+    """Give the properties of a last will that waits `delay_s` after the connection broke."""
+    properties = _properties(PacketTypes.WILLMESSAGE)
+    properties.WillDelayInterval = delay_s
+    return properties
+
+
+def publish_properties(expiry_s: int | None) -> Properties | None:
+    """Give the properties of a message that the broker drops after `expiry_s`, None: never."""
+    if expiry_s is None:
+        return None
+    properties = _properties(PacketTypes.PUBLISH)
+    properties.MessageExpiryInterval = expiry_s
+    return properties
+
+
+def guarded(callback: Callable[_P, None]) -> Callable[_P, None]:
+    """Keep exceptions in: one that escapes a callback ends paho's network thread silently."""
+
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            callback(*args, **kwargs)
+        except Exception:  # noqa: BLE001 - see the docstring
+            _log.exception("fault in a callback of the MQTT client")
+
+    return call
+
+
+def _properties(packet: int) -> Properties:
+    return Properties(packet)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+
+
+def without_delay(_paho: Client, _user: Any, opened: Any) -> None:
+    """Switch Nagle's algorithm off: a QoS 1 round trip takes 0.6 ms instead of 88."""
+    if isinstance(opened, socket.socket) and opened.family != socket.AF_UNIX:
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
