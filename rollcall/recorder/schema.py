@@ -21,8 +21,6 @@ from rollcall.service.config import ConfigError, Fault
 
 _STEPS: Final = Path(__file__).parent / "migrations"
 _log = logging.getLogger(__name__)
-# Alembic tells at INFO which context it made; what was done is said here.
-logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def bring_up_to_date(connection: Connection, macros: Mapping[str, str], where: str) -> None:
@@ -31,6 +29,8 @@ def bring_up_to_date(connection: Connection, macros: Mapping[str, str], where: s
     `where` names the database in errors. Raises ConfigError when it was made by a newer version
     of this program, or by something else.
     """
+    # At INFO Alembic tells which contexts it made; what was done is said below.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", str(_STEPS).replace("%", "%%"))
     config.attributes["connection"] = connection

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from rollcall.broker.messages import Online
 from rollcall.recorder import alert_changes, rejections
 from rollcall.recorder.catalogue import Catalogue, KnownSeries
 from rollcall.recorder.findings import (
@@ -237,7 +238,9 @@ class Transaction:
         node_id = self._node_id(found.node)
         presence, change = with_status(self._presence(node_id), found)
         self._remember(node_id, presence)
-        self._ledger(found.node, found.status.epoch)
+        if isinstance(found.status, Online):
+            # A new epoch has a receipt from its birth on: nothing is held yet.
+            self._ledger(found.node, found.status.epoch)
         if change is not None:
             self._connection.execute(_CHANGE, {"node_id": node_id, **change._asdict()})
 
