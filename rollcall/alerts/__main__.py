@@ -1,6 +1,7 @@
 """`rollcall run alerts`: from settings to the running alert service."""
 
 import argparse
+import logging
 import random
 import secrets
 import sys
@@ -28,6 +29,8 @@ from rollcall.service.settings import Settings
 
 _NAME = "alerts"
 
+_log = logging.getLogger(__name__)
+
 
 def clock() -> Now:
     """Give this moment on the real clocks."""
@@ -49,6 +52,7 @@ def body(settings: Settings, _arguments: argparse.Namespace, stop: threading.Eve
 
 
 def _run(settings: Settings, mail: WayOut, outbox: Outbox, stop: threading.Event) -> None:
+    _log.info("%s", mail.told)
     stored = outbox.load(clock())
     queue = DeliveryQueue(lambda: random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, no secret
     topics = Topics(settings.broker.prefix)

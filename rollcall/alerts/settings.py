@@ -28,6 +28,17 @@ class WayOut:
     sender: str
     to: tuple[str, ...]
 
+    @property
+    def told(self) -> str:
+        """Where mails go, in words."""
+        if isinstance(self.transport, MailFolder):
+            return f"mails go as files into {self.transport.path / 'new'}: [mail] host is not set"
+        server = self.transport
+        return (
+            f"mails to {', '.join(self.recipients)} go through {server.host}:{server.port} "
+            f"(security {server.security})"
+        )
+
 
 def way_out(mail: Mail) -> WayOut:
     """Give the way out that the settings ask for. Raises ConfigError, without any secret in it."""

@@ -20,6 +20,7 @@ def test_without_a_host_mails_go_into_the_folder(tmp_path: Path) -> None:
     way = way_out(mail(folder=tmp_path, to=["a@example.org", "b@example.org"]))
     assert way.recipients == ("folder",)
     assert way.transport == MailFolder(tmp_path)
+    assert way.told == f"mails go as files into {tmp_path}/new: [mail] host is not set"
 
 
 @pytest.mark.parametrize(("security", "port"), [("starttls", 587), ("tls", 465), ("none", 25)])
@@ -40,6 +41,7 @@ def test_the_password_comes_from_its_file(tmp_path: Path) -> None:
     way = way_out(mail(host="localhost", username="u", password_file=tmp_path / "secret"))
     assert isinstance(way.transport, SmtpServer)
     assert way.transport.password == "s3cret"
+    assert way.told == "mails to a@example.org go through localhost:587 (security starttls)"
 
 
 @pytest.mark.parametrize(
