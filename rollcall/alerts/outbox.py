@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from sqlalchemy import Connection, Table, create_engine, delete, event, func, insert, select
+from sqlalchemy import URL, Connection, Table, create_engine, delete, event, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from rollcall.alerts import schema
@@ -65,7 +65,7 @@ class Outbox:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._engine = create_engine(f"sqlite:///{path}")
+        self._engine = create_engine(URL.create("sqlite", database=str(path)))
         event.listen(self._engine, "connect", _make_durable)
         self._connection: Connection | None = None
         self._unsaved = _Unsaved()
@@ -111,9 +111,8 @@ class Outbox:
                 )
                 for row in connection.execute(select(schema.INCIDENT))
             ]
-            over = (MailState.SENT, MailState.DEAD)
             unsent = (
-                select(schema.MAIL).where(schema.MAIL.c.state.not_in(over)).order_by(*_IN_ORDER)
+                select(schema.MAIL).where(schema.MAIL.c.state.not_in(_OVER)).order_by(*_IN_ORDER)
             )
             mails = [schema.mail_from(row) for row in connection.execute(unsent)]
             dead = connection.execute(
