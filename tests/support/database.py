@@ -42,10 +42,10 @@ def report(seq: int, time_ms: int, fields: dict[str, Any], **more: Any) -> dict[
     }  # fmt: skip
 
 
-def birth(since_ms: int, *, session: int = 1, seq: int = 0) -> dict[str, Any]:
+def birth(since_ms: int, *, session: int = 1, seq: int = 0, interval: int = 10) -> dict[str, Any]:
     return {
         "state": "online", "since": since_ms / 1000, "session": session, "epoch": EPOCH,
-        "interval": 10, "seq": seq,
+        "interval": interval, "seq": seq,
     }  # fmt: skip
 
 

@@ -88,6 +88,13 @@ def test_a_batch_is_its_items_and_what_was_evicted(pack: Any) -> None:
     assert gone == NeverComes("pi-3", EPOCH, 3, 9, "size")
 
 
+def test_a_batch_is_the_past_so_a_doubtful_clock_is_left_as_it_was() -> None:
+    item = {"collector": "cpu", "seq": 1, "time": 5, "interval": 10, "fields": {"a": 1}}
+    (found,) = read("backlog", {"epoch": EPOCH, "reports": [{**item, "clock": "unsynchronized"}]})
+    assert isinstance(found, ReportFound)
+    assert [sample.ts for sample in found.samples] == [5000]
+
+
 def test_a_bad_item_of_a_batch_costs_only_itself_and_its_number_is_settled() -> None:
     good = {"collector": "cpu", "seq": 1, "time": 5, "interval": 10, "fields": {"a": 1}}
     batch = {"epoch": EPOCH, "reports": [good, {"collector": "cpu", "seq": 2}, {"seq": "x"}]}

@@ -113,6 +113,7 @@ def test_a_full_disk_is_waited_for(path: Path) -> None:
         with pytest.raises(DatabaseUnavailableError) as caught:
             store.commit(many)
         assert caught.value.state == "full"
+        assert ask(path, "SELECT count(*), max(last_seq) FROM sample, ledger") == [(1, 1)]
         with closing(store._engine.raw_connection()) as raw:
             raw.cursor().execute("PRAGMA max_page_count=100000").close()
         assert store.commit(many).reports == 1998
@@ -148,9 +149,11 @@ def test_the_first_of_two_samples_at_one_time_stays(path: Path) -> None:
 
 def test_old_data_never_replaces_the_latest(path: Path) -> None:
     with filled(path, [reading(9, 90)]) as store:
-        store.commit([reading(3, 30)])
-    assert ask(path, "SELECT value FROM latest") == [(90,)]
-    assert ask(path, "SELECT last_ts - first_ts FROM series") == [(6000,)]
+        store.commit([reading(8, 80), reading(3, 30)])
+        assert ask(path, "SELECT value FROM latest") == [(90,)]
+        store.commit([reading(11, 110), reading(10, 100)])
+    assert ask(path, "SELECT value FROM latest") == [(110,)]
+    assert ask(path, "SELECT last_ts - first_ts FROM series") == [(8000,)]
 
 
 def test_gaps_are_open_until_filled_or_declared(path: Path) -> None:
@@ -243,6 +246,17 @@ def test_a_silent_node_is_stale_from_when_it_was_last_seen(path: Path) -> None:
         )
         assert rows == [("online", t0, t0 + 10_000), ("stale", t0 + 10_000, None)]
         assert ask(path, "SELECT state FROM latest WHERE node = 'pi-3'") == [("stale",)]
+
+
+def test_a_node_that_reports_seldom_may_be_silent_for_three_of_its_intervals(path: Path) -> None:
+    t0 = NOW_MS - 100_000
+    story = [
+        message("node/slow/status", birth(t0, interval=60), t0),
+        message("node/quick/status", birth(t0, interval=30), t0),
+    ]
+    with filled(path, story):
+        found = ask(path, "SELECT node, state FROM nodes ORDER BY node")
+        assert found == [("quick", "stale"), ("slow", "online")]
 
 
 def test_a_node_whose_status_never_came_is_unknown(path: Path) -> None:
