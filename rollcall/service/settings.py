@@ -22,6 +22,9 @@ def data_folder() -> Path:
 Place = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
+Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+
+
 class Section(BaseModel):
     """A section of the file: an unknown key is an error, and errors never quote a value."""
 
@@ -31,7 +34,7 @@ class Section(BaseModel):
 class Cluster(Section):
     """The cluster as a whole."""
 
-    name: str = Field("home", min_length=1, max_length=63, description="names it in mails")
+    name: Text = Field("home", min_length=1, max_length=63, description="names it in mails")
 
 
 class Broker(Section):
@@ -62,8 +65,8 @@ class Agent(Section):
     interval: Annotated[int, Field(ge=1, le=21_600)] = Field(
         10, description="seconds between reports of collectors without an interval of their own"
     )
-    labels: dict[str, str] = Field({}, description="labels that the node announces")
-    description: str | None = Field(None, max_length=200, description="where or what it is")
+    labels: dict[Text, Text] = Field({}, description="labels that the node announces")
+    description: Text | None = Field(None, description="where or what it is")
     state_dir: Place = Field(
         default_factory=lambda: data_folder() / "agent", description="folder of the spool"
     )

@@ -24,7 +24,7 @@ def test_a_name_that_is_not_allowed_is_a_fault_of_the_configuration(name: str) -
         node_name(name, SimulatedHost(1))
 
 
-def test_a_node_needs_only_paho_psutil_and_pydantic() -> None:
+def test_a_node_needs_only_paho_and_pydantic() -> None:
     program = (
         "import sys, rollcall.node_agent.__main__, rollcall.node_agent.simulation;"
         f"print([name for name in {FORBIDDEN} if name in sys.modules])"

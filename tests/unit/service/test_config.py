@@ -59,6 +59,12 @@ def test_all_mistakes_come_at_once_with_their_origin_and_the_nearest_key(tmp_pat
     assert str(caught.value).startswith(f"5 mistakes in {file}")
 
 
+def test_control_characters_have_no_place_in_what_a_node_says_of_itself(tmp_path: Path) -> None:
+    file = written(tmp_path, '[agent]\nlabels = {role = "a\\u0007b"}\ndescription = "a\\nb"\n')
+    with pytest.raises(ConfigError, match="2 mistakes"):
+        config.load(file, {})
+
+
 def test_no_value_is_ever_quoted(tmp_path: Path) -> None:
     file = written(tmp_path, '[mail]\nport = "hunter2"\npasswort = "hunter2"\n')
     with pytest.raises(ConfigError) as caught:
