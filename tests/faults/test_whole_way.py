@@ -118,7 +118,7 @@ def test_a_stopped_agent_says_goodbye_and_nobody_gets_mail(cluster: ClusterUnder
 
 def issued(cluster: ClusterUnderTest) -> int:
     """The newest number that the agent took, as it said with its birth."""
-    return int(cluster.status()["seq"])
+    return int(cluster.status().get("seq", 0))
 
 
 def ledger(cluster: ClusterUnderTest) -> list[tuple[Any, ...]]:
