@@ -16,7 +16,6 @@ from tests.support.database import EPOCH, ask, birth, end, filled, message, repo
 
 DOCUMENT = (Path(__file__).parents[3] / "docs/sql.md").read_text("utf-8")
 QUESTIONS = dict(re.findall(r"\n([^\n]+\?)\n```sql\n(.*?)\n```", DOCUMENT, re.DOTALL))
-NOW_MS = time.time_ns() // 1_000_000
 HOUR_MS = 3_600_000
 COLUMNS = {
     "nodes": "node state reason since last_seen silent_seconds address model os agent groups "
@@ -40,78 +39,93 @@ def text(ts: int) -> str:
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{ms:03}Z"
 
 
-def story() -> list[Intake]:
+def story(now_ms: int) -> list[Intake]:
     """pi-3 lives and restarts; pi-4 ran for a day and vanished half a day ago."""
-    gone_ms = NOW_MS - 12 * HOUR_MS
+    gone_ms = now_ms - 12 * HOUR_MS
     alert = {
-        "state": "firing", "severity": "critical", "since": 5, "evaluated": NOW_MS / 1000,
+        "state": "firing", "severity": "critical", "since": 5, "evaluated": now_ms / 1000,
         "summary": "disk / is 97 % full", "instances": {"/": {"state": "firing", "since": 5}},
     }  # fmt: skip
-    reboot = {"epoch": EPOCH, "seq": 9, "time": NOW_MS / 1000, "kind": "reboot"}
+    reboot = {"epoch": EPOCH, "seq": 9, "time": now_ms / 1000, "kind": "reboot"}
     disks = {"/": {"used_percent": 97}, "/boot": {"used_percent": 20}}
     return [
-        message("node/pi-3/status", birth(NOW_MS - 2 * HOUR_MS), NOW_MS),
-        *_readings("pi-3", "cpu", "percent", [(-30 * HOUR_MS, 99), (-60_000, 10), (0, 20)]),
-        *_readings("pi-3", "temperature", "celsius", [(-60_000, 50), (0, 60)], first=4),
-        message("node/pi-3/metrics/disk", report(6, NOW_MS, {}, instances=disks), NOW_MS),
-        message("node/pi-3/event", reboot, NOW_MS),
-        message("alert/pi-3/disk_full", alert, NOW_MS),
-        message("node/pi-3/info", b"what", NOW_MS),
+        message("node/pi-3/status", birth(now_ms - 2 * HOUR_MS), now_ms),
+        *_readings(now_ms, "pi-3", "cpu", "percent", [(-30 * HOUR_MS, 99), (-60_000, 10), (0, 20)]),
+        *_readings(now_ms, "pi-3", "temperature", "celsius", [(-60_000, 50), (0, 60)], first=4),
+        message("node/pi-3/metrics/disk", report(6, now_ms, {}, instances=disks), now_ms),
+        message("node/pi-3/event", reboot, now_ms),
+        message("alert/pi-3/disk_full", alert, now_ms),
+        message("node/pi-3/info", b"what", now_ms),
         message("node/pi-4/status", birth(gone_ms - 12 * HOUR_MS), gone_ms),
         message("node/pi-4/status", end("lost"), gone_ms + 40_000),
     ]
 
 
 def _readings(
-    node: str, collector: str, name: str, readings: list[tuple[int, float]], *, first: int = 1
+    now_ms: int,
+    node: str,
+    collector: str,
+    name: str,
+    readings: list[tuple[int, float]],
+    *,
+    first: int = 1,
 ) -> list[Intake]:
     topic = f"node/{node}/metrics/{collector}"
     return [
-        message(topic, report(seq, NOW_MS + at, {name: value}), NOW_MS)
+        message(topic, report(seq, now_ms + at, {name: value}), now_ms)
         for seq, (at, value) in enumerate(readings, first)
     ]
 
 
-ANSWERS: dict[str, list[tuple[Any, ...]]] = {
-    "How is pi-3 right now?": [
-        ("cpu.percent", "", 20, "percent"),
-        ("disk.used_percent", "/", 97, "percent"),
-        ("disk.used_percent", "/boot", 20, "percent"),
-        ("temperature.celsius", "", 60, "celsius"),
-    ],
-    "Who is not there, and since when?": [("pi-4", "offline", "lost", text(NOW_MS - 12 * HOUR_MS))],
-    "What did the processor of pi-3 do in the last 24 hours?": [
-        (text(NOW_MS - 60_000), 10),
-        (text(NOW_MS), 20),
-    ],
-    "How hot did each node get, and how warm is it on average?": [("pi-3", 60, 55)],
-    "Which disks are nearly full?": [("pi-3", "/", 97)],
-    "What share of the last 30 days was each node online?": [
-        ("pi-3", pytest.approx(100)),
-        ("pi-4", pytest.approx(50, abs=0.1)),
-    ],
-    "Which nodes restarted?": [("pi-3", text(NOW_MS))],
-    "Is anything missing?": [("pi-3", 7, 8, 2)],
-    "What fired, and when?": [
-        ("pi-3", "disk_full", "/", "firing", text(NOW_MS), "disk / is 97 % full")
-    ],
-    "What was refused, and why?": [(text(NOW_MS), "rollcall/v1/node/pi-3/info", 1)],
-}
+def answers(now_ms: int) -> dict[str, list[tuple[Any, ...]]]:
+    """What each question of the document is to be answered with."""
+    return {
+        "How is pi-3 right now?": [
+            ("cpu.percent", "", 20, "percent"),
+            ("disk.used_percent", "/", 97, "percent"),
+            ("disk.used_percent", "/boot", 20, "percent"),
+            ("temperature.celsius", "", 60, "celsius"),
+        ],
+        "Who is not there, and since when?": [
+            ("pi-4", "offline", "lost", text(now_ms - 12 * HOUR_MS))
+        ],
+        "What did the processor of pi-3 do in the last 24 hours?": [
+            (text(now_ms - 60_000), 10),
+            (text(now_ms), 20),
+        ],
+        "How hot did each node get, and how warm is it on average?": [("pi-3", 60, 55)],
+        "Which disks are nearly full?": [("pi-3", "/", 97)],
+        "What share of the last 30 days was each node online?": [
+            ("pi-3", pytest.approx(100)),
+            ("pi-4", pytest.approx(50, abs=0.1)),
+        ],
+        "Which nodes restarted?": [("pi-3", text(now_ms))],
+        "Is anything missing?": [("pi-3", 7, 8, 2)],
+        "What fired, and when?": [
+            ("pi-3", "disk_full", "/", "firing", text(now_ms), "disk / is 97 % full")
+        ],
+        "What was refused, and why?": [(text(now_ms), "rollcall/v1/node/pi-3/info", 1)],
+    }
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory, now_ms: int) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("sql") / "rollcall.db"
-    with filled(path, story()):
+    with filled(path, story(now_ms)):
         yield path
 
 
 def test_there_is_an_answer_for_every_question() -> None:
-    assert set(QUESTIONS) == set(ANSWERS)
+    assert set(QUESTIONS) == set(answers(0))
 
 
-@pytest.mark.parametrize("question", ANSWERS)
-def test_the_question(database: Path, question: str) -> None:
+@pytest.mark.parametrize("question", answers(0))
+def test_the_question(database: Path, now_ms: int, question: str) -> None:
     answer = ask(database, QUESTIONS[question])
     if question == "How is pi-3 right now?":
         assert all(0 <= age < 60 for *_, age in answer)
@@ -119,7 +133,7 @@ def test_the_question(database: Path, question: str) -> None:
     if question == "What was refused, and why?":
         assert all("expected value" in error for _, _, error, _ in answer)
         answer = [(at, topic, times) for at, topic, _, times in answer]
-    assert answer == ANSWERS[question]
+    assert answer == answers(now_ms)[question]
 
 
 def test_the_samples_of_one_series_are_found_by_the_index(database: Path) -> None:
