@@ -21,6 +21,7 @@ from rollcall.alerts.settings import WayOut, way_out
 from rollcall.broker.announcement import ServiceAnnouncement
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.cluster import Now
+from rollcall.broker.session import BrokerError
 from rollcall.broker.topics import Topics
 from rollcall.service import lifecycle
 from rollcall.service.config import ConfigError, Fault
@@ -29,7 +30,7 @@ from rollcall.service.settings import Settings
 
 _NAME = "alerts"
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("rollcall.alerts")
 
 
 def clock() -> Now:
@@ -90,7 +91,7 @@ def _run(settings: Settings, mail: WayOut, outbox: Outbox, stop: threading.Event
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the alert service; give the exit code."""
     arguments = lifecycle.parser(_NAME, "decide what is wrong in the cluster, and tell by mail")
-    return lifecycle.run(arguments, body, argv)
+    return lifecycle.run(arguments, body, argv, expected=(BrokerError,))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from rollcall import __version__
 from rollcall.broker.announcement import ServiceAnnouncement
 from rollcall.broker.client import BrokerClient
+from rollcall.broker.session import BrokerError
 from rollcall.broker.topics import Topics
 from rollcall.lcd_display.assembly import locks, own_node, screen_thread
 from rollcall.lcd_display.display import Display, subscriptions
@@ -50,7 +51,7 @@ def main() -> int:
     arguments.add_argument(
         "--emulate", action="store_true", help="draw the glass in the terminal, without a display"
     )
-    return lifecycle.run(arguments, serve)
+    return lifecycle.run(arguments, serve, expected=(BrokerError,))
 
 
 if __name__ == "__main__":

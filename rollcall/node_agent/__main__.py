@@ -5,13 +5,14 @@ import sys
 import threading
 
 from rollcall.broker.client import BrokerClient
-from rollcall.broker.session import Session
+from rollcall.broker.session import BrokerError, Session
 from rollcall.broker.topics import Kind, TopicError, Topics, is_node_name, node_name_from
 from rollcall.node_agent.agent import Agent
 from rollcall.node_agent.announcement import NodeAnnouncement
 from rollcall.node_agent.facts import hostname
 from rollcall.node_agent.host import Host, LinuxHost
 from rollcall.node_agent.spool import Spool
+from rollcall.node_agent.spool_file import SpoolError
 from rollcall.service import lifecycle
 from rollcall.service.config import ConfigError, Fault
 from rollcall.service.lock import ProcessLock
@@ -78,7 +79,7 @@ def main() -> int:
     """Run until told to stop; give the exit code."""
     parser = lifecycle.parser("agent", "Reads this host and publishes what it finds.")
     parser.add_argument("--simulate", type=int, metavar="SEED", help="read a made-up host instead")
-    return lifecycle.run(parser, body)
+    return lifecycle.run(parser, body, expected=(BrokerError, SpoolError))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Run the recorder in the foreground."""
 
 import argparse
-import logging
 import sys
 import threading
 
@@ -13,24 +12,19 @@ from rollcall.recorder.store import Store
 from rollcall.service import lifecycle
 from rollcall.service.settings import Settings
 
-_log = logging.getLogger("rollcall.recorder")
-
 
 def _record(settings: Settings, _arguments: argparse.Namespace, stop: threading.Event) -> None:
-    try:
-        with Store(settings.recorder.database) as store:
-            recorder = Recorder(store, Topics(settings.broker.prefix))
-            with recorder.client(settings.broker) as client:
-                recorder.run(client, stop)
-    except (RecorderError, BrokerError) as error:
-        _log.error("%s", error)
-        raise SystemExit(lifecycle.EXIT_FAILED) from error
+    with Store(settings.recorder.database) as store:
+        recorder = Recorder(store, Topics(settings.broker.prefix))
+        with recorder.client(settings.broker) as client:
+            recorder.run(client, stop)
 
 
 def main() -> int:
     """Run until told to stop; give the exit code."""
     purpose = "Store what nodes report in the database, and give them receipts."
-    return lifecycle.run(lifecycle.parser(SERVICE, purpose), _record)
+    arguments = lifecycle.parser(SERVICE, purpose)
+    return lifecycle.run(arguments, _record, expected=(RecorderError, BrokerError))
 
 
 if __name__ == "__main__":

@@ -37,10 +37,17 @@ def stop_on_signals(*more: signal.Signals) -> threading.Event:
     return stop
 
 
-def run(arguments: argparse.ArgumentParser, body: Body, argv: Sequence[str] | None = None) -> int:
+def run(
+    arguments: argparse.ArgumentParser,
+    body: Body,
+    argv: Sequence[str] | None = None,
+    *,
+    expected: tuple[type[Exception], ...] = (),
+) -> int:
     """Run a service until it is told to stop; give its exit code.
 
-    0 after a stop, 1 when it failed, 78 when the configuration is wrong.
+    0 after a stop, 1 when it failed, 78 when the configuration is wrong. Errors in `expected` say
+    all there is to say in one line; any other is a fault of ours, and logged with its trace.
     """
     parsed = arguments.parse_args(argv)
     logs.configure(verbose=parsed.verbose)
@@ -50,11 +57,11 @@ def run(arguments: argparse.ArgumentParser, body: Body, argv: Sequence[str] | No
     except config.ConfigError as error:
         _say(f"error: {error}")
         return EXIT_CONFIGURATION
-    except AlreadyRunningError as error:
-        _say(f"error: {error}")
-        return EXIT_FAILED
-    except Exception:  # noqa: BLE001 - the one place of a process where any fault ends
-        _log.exception("stopped by a fault of its own")
+    except Exception as error:  # noqa: BLE001 - the one place of a process where any fault ends
+        if isinstance(error, (AlreadyRunningError, *expected)):
+            _say(f"error: {error}")
+        else:
+            _log.exception("stopped by a fault of its own")
         return EXIT_FAILED
     return 0
 

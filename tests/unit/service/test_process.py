@@ -101,6 +101,20 @@ def test_a_fault_of_its_own_is_exit_1(tmp_path: Path) -> None:
     assert _run(body, "--config", str(file)) == 1
 
 
+def test_an_error_that_is_expected_is_one_line_without_a_trace(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rollcall.toml"
+    file.touch()
+
+    def body(_settings: Settings, _parsed: argparse.Namespace, _stop: threading.Event) -> None:
+        raise KeyError("the disk is full")
+
+    arguments = lifecycle.parser("test", "a test")
+    assert lifecycle.run(arguments, body, ["--config", str(file)], expected=(KeyError,)) == 1
+    assert capsys.readouterr().err == "error: 'the disk is full'\n"
+
+
 def test_sigterm_sets_the_stop_event_and_nothing_else(tmp_path: Path) -> None:
     file = tmp_path / "rollcall.toml"
     file.touch()
