@@ -88,8 +88,6 @@ class BrokerClient:
         self._waits_since_s = 0.0
         self._paho = self._make(client_id)
 
-    # Opening and closing
-
     def __enter__(self) -> Self:
         load_credentials(self._paho, self._endpoint)
         self._paho.connect_async(
@@ -138,8 +136,6 @@ class BrokerClient:
         self._settle_acknowledgements()
         return len(self._unacknowledged)
 
-    # Using
-
     def receive(self, timeout_s: float) -> Item | None:
         """Give the next item, or None after `timeout_s`. Looks after the session on the way.
 
@@ -186,8 +182,6 @@ class BrokerClient:
     def announce(self) -> None:
         """Publish the birth again now, because something in it has changed."""
         self._birth_due_s = 0.0
-
-    # Looking after the session; on the caller's thread
 
     def _look_after_session(self) -> None:
         thread = self._paho._thread  # noqa: SLF001 - paho tells nobody that its thread has died
@@ -262,8 +256,6 @@ class BrokerClient:
             except OSError as error:
                 _log.debug("the socket was closed already: %s", error)
 
-    # Making the paho client
-
     def _make(self, client_id: str) -> Client:
         paho = Client(
             CallbackAPIVersion.VERSION2,
@@ -287,8 +279,6 @@ class BrokerClient:
     def _spread_reconnects(self) -> None:
         spread = random.uniform(1.0, 2.0)  # noqa: S311 - spreads load, protects no secret
         self._paho.reconnect_delay_set(spread, 15 * spread)  # type: ignore[arg-type]
-
-    # Callbacks; on the network thread
 
     def _on_pre_connect(self, paho: Client, _user: Any) -> None:
         self.attempts += 1
