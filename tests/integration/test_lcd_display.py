@@ -1,10 +1,7 @@
 """The display service as its users run it: a real broker, a process, the emulated glass."""
 
 import json
-import os
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,28 +12,20 @@ import pytest
 from rollcall.broker.messages import Info, Offline, Online, Report, encode
 from rollcall.broker.topics import Kind, Topics
 from tests.support.mqtt import BrokerUnderTest
+from tests.support.program import ProgramUnderTest
 from tests.support.waiting import wait_until
 
 EPOCH = "9f3c21d07a5be4c8"
 TOPICS = Topics()
 
 
-class DisplayUnderTest:
+class DisplayUnderTest(ProgramUnderTest):
     """`python -m rollcall.lcd_display` with standard output in a file."""
 
     def __init__(self, folder: Path, port: int, *arguments: str) -> None:
         self.port = port
-        self.output = folder / "glass.jsonl"
-        self.log = folder / "lcd.log"
-        with self.output.open("wb") as output, self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "rollcall.lcd_display", *arguments],
-                stdout=output,
-                stderr=log,
-                env=os.environ
-                | {"ROLLCALL_BROKER__PORT": str(port), "XDG_DATA_HOME": str(folder / "data")}
-                | {"XDG_CONFIG_HOME": str(folder / "config"), "ROLLCALL_AGENT__NODE": "pi-1"},
-            )
+        settings = {"ROLLCALL_BROKER__PORT": port, "ROLLCALL_AGENT__NODE": "pi-1"}
+        super().__init__("rollcall.lcd_display", folder, arguments=arguments, settings=settings)
 
     def glasses(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.output.read_text("utf-8").splitlines()]
@@ -55,23 +44,11 @@ class DisplayUnderTest:
             raise AssertionError(f"{error}\n{self.rows()}\n{self.log.read_text()}") from None
         return time.monotonic() - began_s
 
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(10)
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(10)
-
 
 @pytest.fixture
 def display(broker: BrokerUnderTest, tmp_path: Path) -> Iterator[DisplayUnderTest]:
-    running = DisplayUnderTest(tmp_path, broker.port, "--emulate")
-    try:
+    with DisplayUnderTest(tmp_path, broker.port, "--emulate") as running:
         yield running
-    finally:
-        running.close()
 
 
 def birth() -> bytes:
@@ -168,7 +145,7 @@ def test_messages_that_are_none_are_passed_over_and_said_once_for_a_topic(
     announce(broker, "pi-1")
     display.wait_for("pi-1")
     assert display.log.read_text().count("passed over") == 2
-    assert display.process.poll() is None
+    assert display.is_running()
 
 
 def test_while_the_clock_of_this_host_is_not_synchronized_no_time_is_shown(
@@ -185,8 +162,7 @@ def test_while_the_clock_of_this_host_is_not_synchronized_no_time_is_shown(
 def test_without_a_bus_the_service_says_that_the_display_is_absent_and_goes_on(
     broker: BrokerUnderTest, tmp_path: Path
 ) -> None:
-    running = DisplayUnderTest(tmp_path, broker.port)
-    try:
+    with DisplayUnderTest(tmp_path, broker.port) as running:
         topic = TOPICS.topic(Kind.SERVICE_STATUS, "lcd")
         wait_until(lambda: "/dev/i2c-1" in running.log.read_text())
         health = wait_until(
@@ -204,8 +180,6 @@ def test_without_a_bus_the_service_says_that_the_display_is_absent_and_goes_on(
         assert running.log.read_text().count("raspi-config") == 1
         assert running.output.read_text() == ""
         assert running.stop() == 0
-    finally:
-        running.close()
 
 
 def test_a_second_one_of_the_same_name_refuses_to_start_and_names_the_holder(
@@ -214,9 +188,6 @@ def test_a_second_one_of_the_same_name_refuses_to_start_and_names_the_holder(
     display.wait_for("connected")
     (tmp_path / "second").mkdir()
     (tmp_path / "second" / "data").symlink_to(tmp_path / "data")
-    second = DisplayUnderTest(tmp_path / "second", broker.port, "--emulate")
-    try:
-        assert second.process.wait(10) == 1
-        assert f"process {display.process.pid}" in second.log.read_text()
-    finally:
-        second.close()
+    with DisplayUnderTest(tmp_path / "second", broker.port, "--emulate") as second:
+        assert second.ended() == 1
+        assert f"process {display.pid}" in second.log.read_text()

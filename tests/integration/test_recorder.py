@@ -1,14 +1,10 @@
 """The recorder as a process, on a real Mosquitto and a real SQLite file."""
 
 import json
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +15,7 @@ from rollcall.broker.topics import Kind, Topics
 from tests.support.database import ask, birth, end, report
 from tests.support.hostile import hostile_messages
 from tests.support.mqtt import BrokerUnderTest
+from tests.support.program import ProgramUnderTest
 from tests.support.publisher import EPOCH, Publisher
 from tests.support.waiting import wait_until
 
@@ -26,42 +23,16 @@ TOPICS = Topics()
 NODE = "pi-3"
 
 
-class RecorderProcess:
+class RecorderProcess(ProgramUnderTest):
     """`python -m rollcall.recorder`, configured by the environment."""
 
     def __init__(self, folder: Path, broker: BrokerUnderTest) -> None:
         self.database = folder / "rollcall.db"
-        self.log = folder / "recorder.log"
-        self._environment = {
-            **os.environ,
-            "ROLLCALL_BROKER__PORT": str(broker.port),
+        settings = {
+            "ROLLCALL_BROKER__PORT": broker.port,
             "ROLLCALL_RECORDER__DATABASE": f"sqlite:///{self.database}",
         }
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "rollcall.recorder"], env=self._environment, stderr=log
-            )
-
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-
-    def stop(self) -> int:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(15)
-
-    def exit_code(self) -> int | None:
-        assert self._process is not None
-        return self._process.poll()
-
-    def close(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self.kill()
+        super().__init__("rollcall.recorder", folder, settings=settings)
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the database; nothing while it is not made yet."""
@@ -75,12 +46,8 @@ class RecorderProcess:
 
 @pytest.fixture
 def recorder(broker: BrokerUnderTest, tmp_path: Path) -> Iterator[RecorderProcess]:
-    process = RecorderProcess(tmp_path, broker)
-    try:
-        yield process
-    finally:
-        process.close()
-        sys.stderr.write(process.log.read_text("utf-8")[-5000:] if process.log.exists() else "")
+    with ExitStack() as opened:
+        yield opened.push(RecorderProcess(tmp_path, broker))
 
 
 def publish(broker: BrokerUnderTest, leaf: str, payload: object, *, retain: bool = False) -> None:
@@ -95,7 +62,7 @@ def health(broker: BrokerUnderTest) -> dict[str, Any]:
 
 
 def wait_until_recording(recorder: RecorderProcess, broker: BrokerUnderTest) -> None:
-    recorder.start()
+    recorder.launch()
     wait_until(lambda: health(broker).get("state") == "online", what="the recorder's birth")
 
 
@@ -130,7 +97,7 @@ def test_what_was_published_before_the_recorder_came_is_recorded(
     then_ms = time.time_ns() // 1_000_000 - 30_000
     publish(broker, "node/pi-3/status", birth(then_ms, seq=1), retain=True)
     publish(broker, "node/pi-3/metrics/cpu", report(1, then_ms, {"percent": 5}), retain=True)
-    recorder.start()
+    recorder.launch()
     wait_until(lambda: recorder.ask("SELECT 1 FROM samples"))
     ((state, silent),) = recorder.ask("SELECT state, silent_seconds FROM nodes")
     assert state == "online"
@@ -153,13 +120,13 @@ def test_a_lost_node_is_offline_in_the_database_within_about_a_second(
 def test_nothing_is_lost_or_doubled_when_the_recorder_is_killed_in_mid_stream(
     recorder: RecorderProcess, broker: BrokerUnderTest
 ) -> None:
-    recorder.start()
+    recorder.launch()
     with Publisher(broker.endpoint, NODE, per_s=200) as publisher:
         for round_number in range(1, 4):
             stored = f"SELECT 1 FROM ledger WHERE last_seq > {publisher.issued + 100}"
             wait_until(lambda query=stored: recorder.ask(query), 20, what=f"round {round_number}")  # type: ignore[misc]
             recorder.kill()
-            recorder.start()
+            recorder.launch()
         publisher.pause()
         wait_until(lambda: publisher.unreceipted == 0, 30, what="every receipt")
         issued = publisher.issued
@@ -172,7 +139,7 @@ def test_nothing_is_lost_or_doubled_when_the_recorder_is_killed_in_mid_stream(
 def test_nothing_is_lost_or_doubled_when_the_broker_is_killed_and_comes_back_empty(
     recorder: RecorderProcess, broker: BrokerUnderTest
 ) -> None:
-    recorder.start()
+    recorder.launch()
     with Publisher(broker.endpoint, NODE, per_s=200) as publisher:
         for _ in range(2):
             stored = f"SELECT 1 FROM ledger WHERE last_seq > {publisher.issued + 100}"
@@ -189,7 +156,7 @@ def test_nothing_is_lost_or_doubled_when_the_broker_is_killed_and_comes_back_emp
 def test_a_locked_database_is_waited_for_and_nothing_is_lost(
     recorder: RecorderProcess, broker: BrokerUnderTest
 ) -> None:
-    recorder.start()
+    recorder.launch()
     with Publisher(broker.endpoint, NODE, per_s=50) as publisher:
         wait_until(lambda: recorder.ask("SELECT 1 FROM ledger"))
         with closing(sqlite3.connect(recorder.database, isolation_level=None)) as other:
@@ -225,7 +192,7 @@ def test_a_thousand_hostile_payloads_stop_nothing_and_each_is_rejected(
             publisher.pause()
             wait_until(lambda: publisher.unreceipted == 0, 20, what="every receipt")
             issued = publisher.issued
-    assert recorder.exit_code() is None
+    assert recorder.is_running()
     stored = recorder.ask("SELECT count(*) FROM samples WHERE node = 'good'")
     assert stored == [(issued,)]
     assert recorder.ask("SELECT sum(times) FROM rejected") == [(len(hostile),)]
@@ -239,8 +206,8 @@ def test_receipts_of_another_database_end_the_recorder(
 ) -> None:
     foreign = {"database": "somebody-else", "epoch": EPOCH, "through": 5, "missing": []}
     publish(broker, "receipt/pi-9", foreign, retain=True)
-    recorder.start()
-    assert wait_until(recorder.exit_code, 15) == 1
+    recorder.launch()
+    assert recorder.ended() == 1
     assert "one prefix has one database" in recorder.log.read_text("utf-8")
     ((_, text),) = broker.subscribe_for(TOPICS.topic(Kind.RECEIPT, "pi-9"))
     assert json.loads(text) == foreign
@@ -248,7 +215,6 @@ def test_receipts_of_another_database_end_the_recorder(
 
 def test_a_database_that_we_do_not_have_ends_with_78(recorder: RecorderProcess) -> None:
     recorder._environment["ROLLCALL_RECORDER__DATABASE"] = "postgresql://host/db"
-    recorder.start()
-    assert wait_until(lambda: recorder.exit_code() is not None, 15)
-    assert recorder.exit_code() == 78
+    recorder.launch()
+    assert recorder.ended() == 78
     assert "'postgresql' is not supported" in recorder.log.read_text("utf-8")

@@ -1,10 +1,7 @@
 """The alert service as a process, a node it can watch, and an ear on the alert topics."""
 
 import json
-import os
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from email import message_from_bytes
@@ -17,6 +14,7 @@ from typing import Any, Self
 from rollcall.broker import messages
 from rollcall.broker.topics import Kind, Topics
 from tests.support.mqtt import BrokerUnderTest
+from tests.support.program import ProgramUnderTest
 from tests.support.waiting import wait_until
 
 TOPICS = Topics()
@@ -24,7 +22,7 @@ EPOCH = "9f3c21d07a5be4c8"
 STATUS = TOPICS.topic(Kind.SERVICE_STATUS, "alerts")
 
 
-class AlertService:
+class AlertService(ProgramUnderTest):
     """`python -m rollcall.alerts`, configured by the environment; a context manager.
 
     Without settings of its own mails go into a folder.
@@ -33,31 +31,21 @@ class AlertService:
     def __init__(self, folder: Path, broker: BrokerUnderTest, **mail: object) -> None:
         self.state_dir = folder / "state"
         self.folder = folder / "mail"
-        self.log = folder / "alerts.log"
         self._broker = broker
         settings: dict[str, object] = {"folder": f"'{self.folder}'", **mail}
-        self._environment = {
-            **os.environ,
-            "XDG_CONFIG_HOME": str(folder),
-            "XDG_DATA_HOME": str(folder),
-            "ROLLCALL_BROKER__PORT": str(broker.port),
-            "ROLLCALL_ALERTS__STATE_DIR": str(self.state_dir),
-            **{f"ROLLCALL_MAIL__{key.upper()}": str(value) for key, value in settings.items()},
-        }
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(
+            "rollcall.alerts",
+            folder,
+            settings={
+                "ROLLCALL_BROKER__PORT": broker.port,
+                "ROLLCALL_ALERTS__STATE_DIR": self.state_dir,
+                **{f"ROLLCALL_MAIL__{key.upper()}": value for key, value in settings.items()},
+            },
+        )
 
     def __enter__(self) -> Self:
         self.start()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self.kill()
 
     def start(self) -> None:
         """Start it; it is online when this returns."""
@@ -69,26 +57,6 @@ class AlertService:
             return status.get("state") == "online" and status.get("since") != earlier
 
         wait_until(is_new, what="the alert service online")
-
-    def launch(self) -> None:
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "rollcall.alerts"], env=self._environment, stderr=log
-            )
-
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-
-    def stop(self) -> int:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        return self.ended()
-
-    def ended(self) -> int:
-        assert self._process is not None
-        return self._process.wait(15)
 
     def status(self) -> dict[str, Any]:
         """What it says of itself, to a late subscriber."""

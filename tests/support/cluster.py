@@ -2,12 +2,11 @@
 
 import json
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import tomli_w
 
 from rollcall.lcd_display.charset import NOTATION
 from tests.support.mqtt import BrokerUnderTest
+from tests.support.program import ProgramUnderTest
 from tests.support.waiting import wait_until
 
 MODULES = {
@@ -28,12 +28,15 @@ MODULES = {
 class ClusterUnderTest:
     """Programs by name, in one folder, on one broker. `mail` is the `[mail]` section."""
 
-    def __init__(self, folder: Path, broker: BrokerUnderTest, mail: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, broker: BrokerUnderTest, mail: Mapping[str, Any], opened: ExitStack
+    ) -> None:
         self.broker = broker
         self.folder = folder
         self.file = folder / "rollcall.toml"
         self.database = folder / "rollcall.db"
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._opened = opened
+        self._programs: dict[str, ProgramUnderTest] = {}
         sections = {
             "cluster": {"name": "test"},
             "broker": {"port": broker.port},
@@ -46,32 +49,23 @@ class ClusterUnderTest:
 
     def start(self, *names: str) -> None:
         for name in names:
-            command = [sys.executable, "-m", MODULES[name], "--config", str(self.file)]
-            command += ["--emulate"] if name == "lcd" else []
-            with (
-                (self.folder / f"{name}.log").open("ab") as log,
-                (self.folder / f"{name}.out").open("ab") as out,
-            ):
-                self._processes[name] = subprocess.Popen(command, stdout=out, stderr=log)
+            if name not in self._programs:
+                arguments = ["--config", str(self.file), *(["--emulate"] if name == "lcd" else [])]
+                program = ProgramUnderTest(MODULES[name], self.folder, arguments=arguments)
+                self._programs[name] = self._opened.enter_context(program)
+            else:
+                self._programs[name].launch()
 
     def kill(self, name: str) -> None:
         """SIGKILL, and the corpse is collected."""
-        process = self._processes.pop(name)
-        process.kill()
-        process.wait()
+        self._programs[name].kill()
 
     def stop(self, name: str) -> int:
         """SIGTERM; give the exit code."""
-        process = self._processes.pop(name)
-        process.send_signal(signal.SIGTERM)
-        return process.wait(15)
+        return self._programs[name].stop()
 
     def is_running(self, name: str) -> bool:
-        return self._processes[name].poll() is None
-
-    def close(self) -> None:
-        for name in list(self._processes):
-            self.kill(name)
+        return self._programs[name].is_running()
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the database as a person would: another process, read-only."""
@@ -87,7 +81,7 @@ class ClusterUnderTest:
 
     def glass(self) -> list[str]:
         """The rows that the emulated display shows now, in ASCII: `^` up, `x` lost."""
-        lines = (self.folder / "lcd.out").read_text("utf-8").splitlines()
+        lines = self._programs["lcd"].output.read_text("utf-8").splitlines()
         rows: list[str] = json.loads(lines[-1])["rows"] if lines else []
         return [row.translate(NOTATION) for row in rows]
 
@@ -117,12 +111,5 @@ def cluster_under_test(
     folder: Path, broker: BrokerUnderTest, mail: Mapping[str, Any]
 ) -> Iterator[ClusterUnderTest]:
     """Give a cluster; whatever happens, nothing of it is left running."""
-    cluster = ClusterUnderTest(folder, broker, mail)
-    try:
-        yield cluster
-    except BaseException:
-        for log in sorted(folder.glob("*.log")):
-            sys.stderr.write(f"--- {log.name}\n{log.read_text('utf-8')[-3000:]}\n")
-        raise
-    finally:
-        cluster.close()
+    with ExitStack() as opened:
+        yield ClusterUnderTest(folder, broker, mail, opened)
