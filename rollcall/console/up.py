@@ -1,6 +1,7 @@
 """`rollcall up`: a whole cluster on this machine, nothing to configure."""
 
 import json
+import os
 import shlex
 import signal
 import socket
@@ -45,6 +46,8 @@ def up(options: Options, demo: int) -> None:
 
     Ctrl-C stops all of it; starting again goes on with the same data.
     """
+    # What is kept here is this user's alone; the programs inherit it.
+    os.umask(0o077)
     file = runtime_file()
     stop = stop_on_signals(signal.SIGHUP)
     try:

@@ -97,6 +97,9 @@ def test_up_brings_a_cluster_heals_it_and_stops_it_and_goes_on_with_its_data(
         for words in ("mosquitto_sub -p", "sqlite3 -readonly", ".eml files", str(up.household)):
             assert up.said(words)
 
+        kept = [path for path in up.household.rglob("*") if path.stat().st_mode & 0o077]
+        assert kept == []
+
         status = up.run("status", "--json")
         nodes = [node["node"] for node in json.loads(status.stdout)["nodes"]]
         assert {"demo-1", "demo-2"} < set(nodes)
