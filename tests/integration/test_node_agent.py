@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
 import pytest
 
 from rollcall.broker.client import BrokerClient
@@ -167,8 +168,8 @@ def test_it_reads_this_very_host(
     broker: BrokerUnderTest, listener: Listener, start: Agents
 ) -> None:
     start()
-    (report,) = wait_until(lambda: listener.all(TOPICS.topic(Kind.METRICS, NODE, "disk")))[:1]
-    assert "/" in report["instances"]
+    (report,) = wait_until(lambda: listener.all(TOPICS.topic(Kind.METRICS, NODE, "memory")))[:1]
+    assert report["fields"]["total_bytes"] == psutil.virtual_memory().total
     assert retained(broker)[INFO]["kernel"] == os.uname().release
 
 
