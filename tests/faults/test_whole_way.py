@@ -47,7 +47,7 @@ def cluster(broker: BrokerUnderTest, tmp_path: Path) -> Iterator[ClusterUnderTes
 
 
 def mails(cluster: ClusterUnderTest) -> list[Message]:
-    files = sorted((cluster.folder / "mail").rglob("*.eml"))
+    files = sorted((cluster.folder / "mail" / "new").glob("*.eml"))
     return [message_from_bytes(file.read_bytes()) for file in files]
 
 
