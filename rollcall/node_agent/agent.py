@@ -21,10 +21,11 @@ from rollcall.node_agent.account import Account
 from rollcall.node_agent.announcement import NodeAnnouncement
 from rollcall.node_agent.backlog import BacklogSender, Publisher
 from rollcall.node_agent.collection import RETRY_UNSUPPORTED_S, Collected, Collection
-from rollcall.node_agent.collectors import DECLARATIONS, make_collectors
+from rollcall.node_agent.collectors import DECLARATIONS, sources
 from rollcall.node_agent.collectors.declaration import Found
 from rollcall.node_agent.collectors.system import parse_uptime, steady
 from rollcall.node_agent.host import Host, clock_is_synchronized, moment
+from rollcall.node_agent.options import Options, read
 from rollcall.node_agent.schedule import Schedule, phase_ms
 from rollcall.node_agent.spool import Item, Spool, Stored, Taken
 from rollcall.node_agent.spool_file import SpoolError
@@ -38,9 +39,11 @@ _INFO_EVERY_MS: Final = 60_000
 _MAX_BODY_BYTES: Final = 240_000
 
 
-def intervals(settings: AgentSettings) -> dict[str, int]:
-    """Give the interval of each collector, in seconds: the configured one, or its own if longer."""
-    return {each.name: max(settings.interval, each.at_least_s) for each in DECLARATIONS}
+def default_options(settings: AgentSettings) -> dict[str, Options]:
+    """Give the options of each collector; its interval is the configured one, or its longer own."""
+    kinds = {each.name: each.options for each in DECLARATIONS}
+    intervals = {each.name: max(settings.interval, each.at_least_s) for each in DECLARATIONS}
+    return read(kinds, {}, intervals=intervals)[0]
 
 
 class Client(Publisher, Protocol):
@@ -79,8 +82,8 @@ class Agent:
         self._announcement = announcement
         self._boot = ""
         self._account = Account(spool_size=lambda: spool.size(self._now()))
-        self._intervals = intervals(settings)
-        self._collection = Collection(host, make_collectors(self._account), self._account)
+        self._options = default_options(settings)
+        self._collection = Collection(host, sources(self._account), self._account)
         self._schedule: Schedule
         self._backlog = BacklogSender(
             topic=topics.topic(Kind.BACKLOG, node),
@@ -100,8 +103,11 @@ class Agent:
         """Work until told to stop. Raises BrokerError when the network thread has died."""
         self._boot = facts.boot_id(self._host)
         self._note_boot()
-        self._collection.prime()
-        self._schedule = Schedule(self._intervals, phase_ms(self._node), moment(self._host))
+        self._collection.apply(self._options)
+        intervals = {name: each.interval for name, each in self._options.items() if each.enabled}
+        self._schedule = Schedule(intervals, phase_ms(self._node), moment(self._host))
+        for name, interval_s in intervals.items():
+            self._schedule.change(name, interval_s, self._options[name].sample_s)
         while not stop.is_set():
             self._collect()
             self._look_at_facts()
@@ -114,7 +120,9 @@ class Agent:
     # Collecting
 
     def _collect(self) -> None:
-        due = self._schedule.due(moment(self._host))
+        now = moment(self._host)
+        self._collection.sample(self._schedule.samples(now))
+        due = self._schedule.due(now)
         self._account.reconnects = max(0, self._client.connections - 1)
         self._account.publish_failures = self._client.publish_failures
         collected = self._collection.run(due) if due else self._collection.finished()
@@ -122,13 +130,14 @@ class Agent:
             for stored in self._store([self._item(each) for each in collected]):
                 self._publish(stored)
             for each in collected:
-                self._schedule.change(each.due.collector, self._next_interval_s(each))
+                sample_s = None if each.unsupported else self._options[each.due.collector].sample_s
+                self._schedule.change(each.due.collector, self._next_interval_s(each), sample_s)
             self._announcement.interval_s = min(self._schedule.intervals.values())
 
     def _next_interval_s(self, collected: Collected) -> int:
         if collected.unsupported:
-            return max(RETRY_UNSUPPORTED_S, self._intervals[collected.due.collector])
-        return self._intervals[collected.due.collector]
+            return max(RETRY_UNSUPPORTED_S, self._options[collected.due.collector].interval)
+        return self._options[collected.due.collector].interval
 
     def _item(self, collected: Collected) -> Item:
         due = collected.due
@@ -227,7 +236,7 @@ class Agent:
             self._settings,
             boot_time_s=self._boot_time(),
             intervals=self._schedule.intervals,
-            declarations=DECLARATIONS,
+            declarations=self._collection.declared,
         )
         if info != self._info:
             self._info = info

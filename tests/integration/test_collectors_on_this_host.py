@@ -4,14 +4,15 @@ import psutil
 import pytest
 
 from rollcall.node_agent.account import Account, SpoolSize
-from rollcall.node_agent.collectors import DECLARATIONS, make_collectors
+from rollcall.node_agent.collectors import DECLARATIONS
 from rollcall.node_agent.collectors.declaration import Found
 from rollcall.node_agent.host import LinuxHost
+from tests.support.collectors import make_collectors
 
 
 def collected(name: str) -> Found:
     account = Account(spool_size=lambda: SpoolSize(0, 0, None))
-    (collector,) = [each for each in make_collectors(account) if each.declaration.name == name]
+    collector = make_collectors(account)[name]
     return collector.collect(LinuxHost())
 
 

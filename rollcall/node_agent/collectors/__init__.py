@@ -5,7 +5,7 @@ from typing import Final
 from rollcall.node_agent.account import Account
 from rollcall.node_agent.collectors.agent import AgentItself
 from rollcall.node_agent.collectors.cpu import Cpu
-from rollcall.node_agent.collectors.declaration import Collector, Declaration
+from rollcall.node_agent.collectors.declaration import AnySource, Declaration, Source
 from rollcall.node_agent.collectors.disk import Disk
 from rollcall.node_agent.collectors.load import Load
 from rollcall.node_agent.collectors.memory import Memory
@@ -17,6 +17,14 @@ DECLARATIONS: Final[tuple[Declaration, ...]] = tuple(
 )
 
 
-def make_collectors(account: Account) -> tuple[Collector, ...]:
-    """Make one of each; the agent's own reads `account`."""
-    return (Cpu(), Memory(), Load(), Disk(), Network(), System(), AgentItself(account))
+def sources(account: Account) -> tuple[AnySource, ...]:
+    """Give what is built in; the agent's own reads `account`."""
+    return (
+        Source(Cpu.declaration, lambda _: Cpu()),
+        Source(Memory.declaration, lambda _: Memory()),
+        Source(Load.declaration, lambda _: Load()),
+        Source(Disk.declaration, lambda _: Disk()),
+        Source(Network.declaration, lambda _: Network()),
+        Source(System.declaration, lambda _: System()),
+        Source(AgentItself.declaration, lambda _: AgentItself(account)),
+    )

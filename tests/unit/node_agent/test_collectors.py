@@ -5,9 +5,11 @@ With ROLLCALL_WRITE_GOLDEN set, the golden reports are written anew; read the di
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from rollcall.node_agent.account import Account, SpoolSize, Tally
 from rollcall.node_agent.collectors import (
@@ -15,7 +17,6 @@ from rollcall.node_agent.collectors import (
     cpu,
     disk,
     load,
-    make_collectors,
     memory,
     network,
     system,
@@ -25,10 +26,13 @@ from rollcall.node_agent.collectors.declaration import Collector, Found, Unsuppo
 from rollcall.node_agent.host import FileSystem, LinuxHost
 from rollcall.node_agent.rates import Counters
 from rollcall.node_agent.readings import fit
+from tests.support.collectors import make_collectors
 from tests.support.hosts import RecordedHost
 
 GOLDEN = Path(__file__).parent.parent.parent / "golden" / "reports"
 HOSTS = ("pi4", "vm")
+# What is off by default is switched on here, so that the golden reports show it.
+OPTIONS: Mapping[str, Mapping[str, JsonValue]] = {}
 NAMES = [declared.name for declared in DECLARATIONS]
 
 
@@ -36,7 +40,7 @@ def collector(name: str) -> Collector:
     account = Account(spool_size=lambda: SpoolSize(3, 20_480, 12.5))
     account.tallies["cpu"] = Tally(collect_s=0.001, collections=5, skips=1)
     account.tallies["disk"] = Tally()
-    return next(each for each in make_collectors(account) if each.declaration.name == name)
+    return make_collectors(account, {name: OPTIONS.get(name, {})})[name]
 
 
 def report(host: str, name: str) -> Found:

@@ -5,11 +5,11 @@ import itertools
 import pytest
 
 from rollcall.node_agent.account import Account, SpoolSize
-from rollcall.node_agent.collectors import make_collectors
 from rollcall.node_agent.collectors.cpu import Cpu
 from rollcall.node_agent.collectors.declaration import Found
 from rollcall.node_agent.host import LinuxHost
 from rollcall.node_agent.simulation import SimulatedHost, busy_share, is_hot
+from tests.support.collectors import make_collectors
 
 START_S = 1_767_225_600.0
 DAY_S = 86_400
@@ -33,10 +33,10 @@ def reports(seed: int) -> dict[str, Found]:
     clocks = FastClock()
     host = SimulatedHost(seed, clocks)
     collectors = make_collectors(Account(spool_size=lambda: SpoolSize(0, 0, None)))
-    for each in collectors:
+    for each in collectors.values():
         each.collect(host)
     clocks.passed_s += 10
-    return {each.declaration.name: each.collect(host) for each in collectors}
+    return {name: each.collect(host) for name, each in collectors.items()}
 
 
 @pytest.mark.parametrize("seed", range(1, 6))
