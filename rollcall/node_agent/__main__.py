@@ -1,21 +1,25 @@
 """Run the agent: `python -m rollcall.node_agent`."""
 
 import argparse
+import logging
 import sys
 import threading
+from contextlib import ExitStack
 
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.session import Session
 from rollcall.broker.topics import Kind, TopicError, Topics, is_node_name, node_name_from
 from rollcall.node_agent.agent import Agent
 from rollcall.node_agent.announcement import NodeAnnouncement
-from rollcall.node_agent.facts import hostname
+from rollcall.node_agent.facts import boot_id, hostname, identity
 from rollcall.node_agent.host import Host, LinuxHost
 from rollcall.node_agent.spool import Spool
 from rollcall.service import lifecycle
 from rollcall.service.config import ConfigError, Fault
 from rollcall.service.lock import ProcessLock
 from rollcall.service.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 _SESSION_EXPIRY_S = 300
 
@@ -37,7 +41,12 @@ def body(settings: Settings, arguments: argparse.Namespace, stop: threading.Even
     node = node_name(settings.agent.node, host)
     topics = Topics(settings.broker.prefix)
     folder = settings.agent.state_dir
-    with ProcessLock(folder / "agent.lock", f"the agent of {node}"), Spool(folder) as spool:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(ProcessLock(folder / "agent.lock", f"the agent of {node}"))
+        except OSError as error:
+            _log.warning("a second agent would not be noticed: %s", error)
+        spool = stack.enter_context(Spool(folder, boot=boot_id(host), identity=identity(host)))
         announcement = NodeAnnouncement(
             topics,
             node,
@@ -47,22 +56,22 @@ def body(settings: Settings, arguments: argparse.Namespace, stop: threading.Even
             seq=spool.last_seq,
             interval_s=settings.agent.interval,
         )
-        with BrokerClient(
+        client = BrokerClient(
             settings.broker,
             client_id=node,
             subscriptions=[(announcement.topic, 1), (topics.topic(Kind.RECEIPT, node), 1)],
             announcement=announcement,
             session=Session(expiry_s=_SESSION_EXPIRY_S),
-        ) as client:
-            Agent(
-                topics=topics,
-                node=node,
-                settings=settings.agent,
-                host=host,
-                spool=spool,
-                client=client,
-                announcement=announcement,
-            ).run(stop)
+        )
+        Agent(
+            topics=topics,
+            node=node,
+            settings=settings.agent,
+            host=host,
+            spool=spool,
+            client=stack.enter_context(client),
+            announcement=announcement,
+        ).run(stop)
 
 
 def _host(seed: int | None) -> Host:

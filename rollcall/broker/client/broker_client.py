@@ -187,6 +187,10 @@ class BrokerClient:
         """Publish the birth again now, because something in it has changed."""
         self._birth_due_s = 0.0
 
+    def reconnect(self) -> None:
+        """Connect anew now, because something in the last will has changed."""
+        self._drop_connection()
+
     # Looking after the session; on the caller's thread
 
     def _look_after_session(self) -> None:

@@ -1,5 +1,6 @@
 """The agent's loop: a simulated host, a scripted broker, a clock that needs no waiting."""
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -36,12 +37,24 @@ class FastClock(LinuxHost):
     def __init__(self) -> None:
         super().__init__()
         self.passed_s = 0.0
+        self.wrong_by_s = 0.0
 
     def wall_s(self) -> float:
-        return START_S + self.passed_s
+        return START_S + self.passed_s + self.wrong_by_s
 
     def boottime_s(self) -> float:
         return 1000.0 + self.passed_s
+
+
+class HostWithThatClock(SimulatedHost):
+    """A simulated host that knows when its clock is wrong."""
+
+    def __init__(self, seed: int, clock: FastClock) -> None:
+        super().__init__(seed, clock)
+        self._fast_clock = clock
+
+    def clock_error_s(self) -> float:
+        return 16.0 if self._fast_clock.wrong_by_s else 0.001
 
 
 class ScriptedClient:
@@ -52,7 +65,7 @@ class ScriptedClient:
         self.publish_failures = 0
         self.ready = False
         self.sent: list[tuple[str, dict[str, Any]]] = []
-        self.births = 0
+        self.reconnects = 0
         self.stop = threading.Event()
         self._clock = clock
         self._script: list[tuple[float, Item | Callable[[], None]]] = []
@@ -88,8 +101,8 @@ class ScriptedClient:
             self.sent.append((topic, decoded or json.loads(payload)))
         return self.ready
 
-    def announce(self) -> None:
-        self.births += 1
+    def reconnect(self) -> None:
+        self.reconnects += 1
 
     @property
     def topics(self) -> list[str]:
@@ -106,7 +119,7 @@ class Stage:
         self.clock = FastClock()
         self.client = ScriptedClient(self.clock)
         self.spool = spool
-        self.host = SimulatedHost(seed, self.clock)
+        self.host = HostWithThatClock(seed, self.clock)
         self.settings = Settings(**settings)
         self.announcement = NodeAnnouncement(
             TOPICS,
@@ -234,24 +247,60 @@ def test_the_facts_are_told_again_when_they_change_and_only_then(
     assert addresses == [["192.168.1.11"], ["10.0.0.9"]]
 
 
-def test_a_disk_that_refuses_costs_reports_but_no_number(stage: Stage) -> None:
-    def refuse() -> None:
-        stage.spool._db.execute("PRAGMA query_only = ON")
+def test_a_full_disk_silences_nobody_and_what_was_taken_meanwhile_comes_to_disk(
+    stage: Stage,
+) -> None:
+    def fill() -> None:
+        (pages,) = stage.spool._db.execute("PRAGMA page_count").fetchone()
+        stage.spool._db.execute(f"PRAGMA max_page_count = {pages}")
 
-    def accept() -> None:
-        stage.spool._db.execute("PRAGMA query_only = OFF")
+    disk = stage.spool.epoch
+    client = stage.run((0.5, Ready(1)), (15.0, fill), end_s=400)
+    cpu = client.all(metrics("cpu"))
+    times = [report["time"] for report in cpu]
+    assert {round(b - a) for a, b in itertools.pairwise(times[1:])} == {10}
+    epochs = [epoch for epoch, _ in itertools.groupby(report["epoch"] for report in cpu)]
+    assert epochs == [disk, epochs[1], disk]
+    events = [(event["kind"], event["detail"]["reason"]) for event in client.all(EVENT)]
+    assert events == [("epoch", "full"), ("epoch", "healed")]
+    assert client.reconnects == 2
+    waiting = [stored.seq for stored in stage.spool.waiting(10**6, [], 10**6)]
+    assert waiting == list(range(1, stage.spool.last_seq + 1))
+    kept = stage.spool.waiting(10**6, [], 10**6)
+    stored = [stage.spool.content(each)["time"] for each in kept if each.item.name == "cpu"]
+    assert stored == times
 
-    client = stage.run((0.5, Ready(1)), (15.0, refuse), (35.0, accept), end_s=65)
-    reports = [message for topic, message in client.sent if "/metrics/" in topic]
-    assert [report["seq"] for report in reports] == list(range(1, len(reports) + 1))
-    account = client.all(metrics("agent"))[-1]["instances"]
-    assert account["cpu"]["dropped_values"] == 2
+
+def test_a_step_of_the_clock_is_told_and_what_came_before_is_set_right(stage: Stage) -> None:
+    def synchronize() -> None:
+        stage.clock.wrong_by_s = 0.0
+
+    stage.clock.wrong_by_s = -START_S
+    client = stage.run((15.0, synchronize), (20.0, Ready(1)), end_s=40)
+    resent = [r for batch in client.all(BACKLOG_TOPIC) for r in batch["reports"]]
+    times = [report["time"] for report in resent if report.get("collector") == "cpu"]
+    assert times[0] == START_S + 1
+    assert all(report["time"] >= START_S for report in resent)
+    assert not any(report.get("clock") for report in resent)
+    (event,) = client.all(EVENT)
+    assert (event["kind"], event["detail"]) == (
+        "clock_step",
+        {"seconds": START_S, "synchronized": True},
+    )
+
+
+@pytest.mark.parametrize("wrong_by_s", [-START_S, 2.3e9], ids=["1970", "2099"])
+def test_a_clock_that_is_never_right_stops_nothing(stage: Stage, wrong_by_s: float) -> None:
+    stage.clock.wrong_by_s = wrong_by_s
+    cpu = stage.run((2.0, Ready(1)), end_s=60).all(metrics("cpu"))
+    assert len(cpu) >= 6
+    assert {report["clock"] for report in cpu} == {"unsynchronized"}
 
 
 def test_a_copied_spool_begins_a_new_epoch_and_says_so(stage: Stage) -> None:
     old = stage.spool.epoch
     client = stage.run((0.5, Ready(1)), (5.0, stage.receipt(5000)), (6.0, Ready(2)), end_s=25)
-    assert client.births == 1
+    assert client.reconnects == 1
     assert [report["epoch"] for report in client.all(metrics("cpu"))].count(old) == 1
     assert stage.announcement.epoch == stage.spool.epoch != old
     last = client.all(metrics("cpu"))[-1]
