@@ -9,14 +9,17 @@ from contextlib import ExitStack
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.session import Session
 from rollcall.broker.topics import Kind, TopicError, Topics, is_node_name, node_name_from
-from rollcall.node_agent.agent import Agent
+from rollcall.node_agent import plugins
+from rollcall.node_agent.agent import Agent, Wanted, wanted_here
 from rollcall.node_agent.announcement import NodeAnnouncement
+from rollcall.node_agent.collectors import DECLARATIONS
 from rollcall.node_agent.facts import boot_id, hostname, identity
 from rollcall.node_agent.host import Host, LinuxHost
 from rollcall.node_agent.spool import Spool
 from rollcall.service import lifecycle
 from rollcall.service.config import ConfigError, Fault
 from rollcall.service.lock import ProcessLock
+from rollcall.service.settings import Agent as AgentSettings
 from rollcall.service.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -35,11 +38,23 @@ def node_name(configured: str | None, host: Host) -> str:
         raise ConfigError("the settings", [Fault("", str(error))]) from error
 
 
+def collected(settings: AgentSettings) -> Wanted:
+    """Give what is to be collected here. Raises ConfigError."""
+    found, problems = plugins.sources(settings, (each.name for each in DECLARATIONS))
+    for problem in problems:
+        _log.error("%s", problem)
+    wanted, faults = wanted_here(settings, found)
+    if faults:
+        raise ConfigError("the settings", [Fault("", f"[agent] {fault}") for fault in faults])
+    return wanted
+
+
 def body(settings: Settings, arguments: argparse.Namespace, stop: threading.Event) -> None:
     """Open the real things and run the agent on them."""
     host = _host(arguments.simulate)
     node = node_name(settings.agent.node, host)
     topics = Topics(settings.broker.prefix)
+    wanted = collected(settings.agent)
     folder = settings.agent.state_dir
     with ExitStack() as stack:
         try:
@@ -71,6 +86,7 @@ def body(settings: Settings, arguments: argparse.Namespace, stop: threading.Even
             spool=spool,
             client=stack.enter_context(client),
             announcement=announcement,
+            wanted=wanted,
         ).run(stop)
 
 

@@ -5,6 +5,8 @@ Everything runs on the main thread, but for what may hang (see `blocking`) and t
 
 import logging
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from rollcall.broker import session
@@ -16,7 +18,7 @@ from rollcall.node_agent.announcement import NodeAnnouncement
 from rollcall.node_agent.clock import ClockWatch
 from rollcall.node_agent.collection import RETRY_UNSUPPORTED_S, Collected, Collection
 from rollcall.node_agent.collectors import DECLARATIONS, sources
-from rollcall.node_agent.collectors.declaration import Found
+from rollcall.node_agent.collectors.declaration import AnySource, Found
 from rollcall.node_agent.collectors.system import parse_uptime, steady
 from rollcall.node_agent.host import Host, clock_is_synchronized, moment
 from rollcall.node_agent.options import Options, read
@@ -34,11 +36,26 @@ _INFO_EVERY_MS: Final = 60_000
 _MAX_BODY_BYTES: Final = 240_000
 
 
-def default_options(settings: AgentSettings) -> dict[str, Options]:
-    """Give the options of each collector; its interval is the configured one, or its longer own."""
-    kinds = {each.name: each.options for each in DECLARATIONS}
-    intervals = {each.name: max(settings.interval, each.at_least_s) for each in DECLARATIONS}
-    return read(kinds, {}, intervals=intervals)[0]
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be collected: the options of every collector, and those that are plug-ins."""
+
+    options: Mapping[str, Options]
+    plugins: tuple[AnySource, ...] = ()
+
+
+def wanted_here(
+    settings: AgentSettings, plugins: tuple[AnySource, ...] = ()
+) -> tuple[Wanted, list[str]]:
+    """Give what the local file wants, and what is wrong there.
+
+    A collector's interval is the configured one, or its longer own.
+    """
+    declared = (*DECLARATIONS, *(source.declaration for source in plugins))
+    kinds = {each.name: each.options for each in declared}
+    intervals = {each.name: max(settings.interval, each.at_least_s) for each in declared}
+    options, faults = read(kinds, settings.collectors, intervals=intervals)
+    return Wanted(options, plugins), faults
 
 
 class Agent:
@@ -54,6 +71,7 @@ class Agent:
         spool: Spool,
         client: Client,
         announcement: NodeAnnouncement,
+        wanted: Wanted,
     ) -> None:
         self._topics = topics
         self._node = node
@@ -64,8 +82,9 @@ class Agent:
         self._boot = facts.boot_id(host)
         self._clock = ClockWatch()
         self._account = Account(spool_size=lambda: spool.size(self._now()))
-        self._options = default_options(settings)
-        self._collection = Collection(host, sources(self._account), self._account)
+        self._options = dict(wanted.options)
+        every = (*sources(self._account), *wanted.plugins)
+        self._collection = Collection(host, every, self._account)
         self._schedule: Schedule
         self._outgoing = Outgoing(
             topics=topics,
@@ -84,11 +103,8 @@ class Agent:
         """Work until told to stop. Raises BrokerError when the network thread has died."""
         self._look_at_clock()
         self._outgoing.begin(self._now(), self._boot_time())
-        self._collection.apply(self._options)
-        intervals = {name: each.interval for name, each in self._options.items() if each.enabled}
-        self._schedule = Schedule(intervals, phase_ms(self._node), moment(self._host))
-        for name, interval_s in intervals.items():
-            self._schedule.change(name, interval_s, self._options[name].sample_s)
+        self._schedule = Schedule({}, phase_ms(self._node), moment(self._host))
+        self.apply(self._options)
         while not stop.is_set():
             self._look_at_clock()
             self._collect()
@@ -98,6 +114,26 @@ class Agent:
             item = self._client.receive(wait_s)
             if item is not None:
                 self._hear(item)
+
+    def apply(self, options: Mapping[str, Options]) -> None:
+        """Put other options into force at once: what they do not change goes on undisturbed.
+
+        What is switched on reports after a second; what is switched off is no longer retained.
+        """
+        before, self._options = self._options, dict(options)
+        self._collection.apply(options)
+        now, scheduled = moment(self._host), self._schedule.intervals
+        for name, wanted in options.items():
+            if not wanted.enabled:
+                if name in scheduled:
+                    self._schedule.drop(name)
+                    self._outgoing.drop(name)
+            elif name not in scheduled:
+                self._schedule.add(name, wanted.interval, now)
+                self._schedule.change(name, wanted.interval, wanted.sample_s)
+            elif wanted != before.get(name):
+                self._schedule.change(name, wanted.interval, wanted.sample_s)
+        self._follow_schedule()
 
     # Collecting
 
@@ -113,7 +149,11 @@ class Agent:
             for each in collected:
                 sample_s = None if each.unsupported else self._options[each.due.collector].sample_s
                 self._schedule.change(each.due.collector, self._next_interval_s(each), sample_s)
-            self._announcement.interval_s = min(self._schedule.intervals.values())
+            self._follow_schedule()
+
+    def _follow_schedule(self) -> None:
+        shortest_s = min(self._schedule.intervals.values(), default=self._settings.interval)
+        self._announcement.interval_s = shortest_s
 
     def _next_interval_s(self, collected: Collected) -> int:
         if collected.unsupported:

@@ -52,7 +52,7 @@ def read_info(
         agent=rollcall.__version__,
         labels=settings.labels,
         description=settings.description,
-        interval=min(intervals.values()),
+        interval=min(intervals.values(), default=settings.interval),
         collectors=dict(intervals),
         fields=_fields(declarations),
     )

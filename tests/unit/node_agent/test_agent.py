@@ -12,8 +12,11 @@ import pytest
 from rollcall.broker.messages import BACKLOG, Receipt, encode
 from rollcall.broker.session import Arrived, Item, Lost, Ready
 from rollcall.broker.topics import Kind, Topics
-from rollcall.node_agent.agent import Agent
+from rollcall.node_agent import plugins
+from rollcall.node_agent.agent import Agent, wanted_here
 from rollcall.node_agent.announcement import NodeAnnouncement
+from rollcall.node_agent.collectors import DECLARATIONS
+from rollcall.node_agent.collectors.declaration import AnySource
 from rollcall.node_agent.host import LinuxHost
 from rollcall.node_agent.simulation import SimulatedHost
 from rollcall.node_agent.spool import Spool
@@ -25,6 +28,7 @@ INFO: Final = TOPICS.topic(Kind.INFO, NODE)
 BACKLOG_TOPIC: Final = TOPICS.topic(Kind.BACKLOG, NODE)
 EVENT: Final = TOPICS.topic(Kind.EVENT, NODE)
 START_S: Final = 1_767_225_600.0
+SEVEN: Final = ("cpu", "memory", "load", "network", "system", "agent", "disk")
 
 
 def metrics(collector: str) -> str:
@@ -66,6 +70,7 @@ class ScriptedClient:
         self.ready = False
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self.reconnects = 0
+        self.emptied: list[str] = []
         self.stop = threading.Event()
         self._clock = clock
         self._script: list[tuple[float, Item | Callable[[], None]]] = []
@@ -94,7 +99,9 @@ class ScriptedClient:
     def publish(
         self, topic: str, payload: bytes, *, retain: bool = False, expiry_s: int | None = None
     ) -> bool:
-        if self.ready:
+        if self.ready and not payload:
+            self.emptied.append(topic)
+        elif self.ready:
             assert retain == (topic not in {BACKLOG_TOPIC, EVENT})
             assert expiry_s == (86_400 if "/metrics/" in topic else None)
             decoded = BACKLOG.decode(payload).model_dump() if topic == BACKLOG_TOPIC else None
@@ -120,7 +127,9 @@ class Stage:
         self.client = ScriptedClient(self.clock)
         self.spool = spool
         self.host = HostWithThatClock(seed, self.clock)
-        self.settings = Settings(**settings)
+        off = {each.name: {"enabled": False} for each in DECLARATIONS if each.name not in SEVEN}
+        self.settings = Settings(**{"collectors": off, **settings})
+        self.plugins: tuple[AnySource, ...] = ()
         self.announcement = NodeAnnouncement(
             TOPICS,
             NODE,
@@ -133,7 +142,9 @@ class Stage:
 
     def run(self, *script: tuple[float, Item | Callable[[], None]], end_s: float) -> ScriptedClient:
         self.client.plan(*script, end_s=end_s)
-        Agent(
+        wanted, faults = wanted_here(self.settings, self.plugins)
+        assert faults == []
+        self.agent = Agent(
             topics=TOPICS,
             node=NODE,
             settings=self.settings,
@@ -141,7 +152,9 @@ class Stage:
             spool=self.spool,
             client=self.client,
             announcement=self.announcement,
-        ).run(self.client.stop)
+            wanted=wanted,
+        )
+        self.agent.run(self.client.stop)
         return self.client
 
     def receipt(self, through: int, *missing: tuple[int, int]) -> Arrived:
@@ -169,7 +182,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 def test_after_a_connection_come_the_facts_then_the_newest_then_the_backlog(stage: Stage) -> None:
     sent = stage.run((15.0, Ready(1)), end_s=22).topics
-    newest = [metrics(n) for n in ("cpu", "memory", "load", "network", "system", "agent", "disk")]
+    newest = [metrics(name) for name in SEVEN]
     assert sent[0] == INFO
     assert sorted(sent[1:8]) == sorted(newest)
     assert BACKLOG_TOPIC in sent[8:]
@@ -229,7 +242,7 @@ def test_a_collector_that_this_host_cannot_serve_says_so_and_is_asked_hourly(
     monkeypatch.setitem(stage.host._files, "/proc/net/dev", lambda: "heading\nheading\n")
     client = stage.run((0.5, Ready(1)), end_s=180)
     (report,) = client.all(metrics("network"))
-    assert report["error"] == "unsupported: no network interface but virtual ones"
+    assert report["error"] == "unsupported: no network interface but excluded ones"
     assert report["interval"] == 3600
     assert client.all(INFO)[-1]["collectors"]["network"] == 3600
     assert len(client.all(metrics("cpu"))) == 18
@@ -330,3 +343,84 @@ def test_the_configured_interval_is_the_shortest_of_all(tmp_path: Path) -> None:
         client = stage.run((0.5, Ready(1)), end_s=500)
     assert set(client.all(INFO)[0]["collectors"].values()) == {120}
     assert stage.announcement.interval_s == 120
+
+
+# Options that change while it runs
+
+
+def options_of(stage: Stage, **tables: dict[str, Any]) -> Callable[[], None]:
+    """Give an action that puts the local options with these changes into force."""
+
+    def apply() -> None:
+        collectors = {**stage.settings.collectors, **tables}
+        wanted, faults = wanted_here(Settings(collectors=collectors))
+        assert faults == []
+        stage.agent.apply(wanted.options)
+
+    return apply
+
+
+def times_of(client: ScriptedClient, collector: str) -> list[float]:
+    return [report["time"] - START_S for report in client.all(metrics(collector))]
+
+
+def steps_of(client: ScriptedClient, collector: str) -> list[int]:
+    """Give the seconds between reports, the first of which is off the grid."""
+    return [round(b - a) for a, b in itertools.pairwise(times_of(client, collector)[1:])]
+
+
+def test_another_interval_holds_at_once_and_disturbs_no_other(stage: Stage) -> None:
+    change = options_of(stage, cpu={"interval": "2s"})
+    client = stage.run((0.5, Ready(1)), (25.0, change), end_s=45)
+    assert steps_of(client, "cpu") == [10, 4, *[2] * 10]
+    assert set(steps_of(client, "memory")) == {10}
+    assert client.all(INFO)[-1]["collectors"]["cpu"] == 2
+    assert stage.announcement.interval_s == 2
+
+
+def test_what_is_switched_off_is_no_longer_retained_and_what_comes_on_reports_soon(
+    stage: Stage,
+) -> None:
+    off = options_of(stage, cpu={"enabled": False})
+    on = options_of(stage)
+    client = stage.run((0.5, Ready(1)), (25.0, off), (65.0, on), end_s=90)
+    times = times_of(client, "cpu")
+    assert not [time for time in times if 25 < time < 65]
+    assert 65 < min(time for time in times if time > 25) < 67
+    assert client.emptied == [metrics("cpu")]
+    assert set(steps_of(client, "memory")) == {10}
+    infos = [set(info["collectors"]) for info in client.all(INFO)]
+    assert infos[1] == infos[0] - {"cpu"}
+    assert infos[-1] == infos[0]
+
+
+def test_everything_may_be_switched_off(stage: Stage) -> None:
+    off = options_of(stage, **{name: {"enabled": False} for name in SEVEN})
+    client = stage.run((0.5, Ready(1)), (25.0, off), end_s=90)
+    assert all(time < 25 for time in times_of(client, "cpu"))
+    assert client.all(INFO)[-1]["collectors"] == {}
+    assert stage.announcement.interval_s == 10
+
+
+def test_a_new_option_of_one_collector_makes_that_one_anew_and_no_other(stage: Stage) -> None:
+    change = options_of(stage, cpu={"per_core": True})
+    client = stage.run((0.5, Ready(1)), (25.0, change), end_s=45)
+    reports = client.all(metrics("cpu"))
+    assert reports[-1]["instances"]
+    assert not reports[0].get("instances")
+    assert "percent" in reports[-1]["fields"]
+    received = [report["instances"] for report in client.all(metrics("network"))[1:]]
+    assert all("receive_bytes_per_second" in each["eth0"] for each in received)
+
+
+def test_a_plug_in_reports_like_any_other(stage: Stage) -> None:
+    told = {
+        **stage.settings.model_dump(by_alias=True),
+        "exec": {"mine": {"command": ["echo", "a 1"]}},
+    }
+    stage.settings = Settings(**told)
+    stage.plugins, problems = plugins.sources(stage.settings, SEVEN)
+    assert problems == []
+    client = stage.run((0.5, Ready(1)), end_s=65)
+    assert {report["fields"]["a"] for report in client.all(metrics("mine"))} == {1}
+    assert client.all(INFO)[-1]["fields"]["mine.a"] == {"unit": "count", "kind": "gauge"}
