@@ -50,6 +50,9 @@ class Host(Protocol):
     def exists(self, path: str) -> bool:
         """Say whether there is such a file or folder."""
 
+    def link(self, path: str) -> str:
+        """Give the last part of what a symbolic link points to."""
+
     def file_system(self, mount_point: str) -> FileSystem:
         """Ask a mounted file system for its sizes; blocks while its device does."""
 
@@ -95,6 +98,10 @@ class LinuxHost:
     def exists(self, path: str) -> bool:
         """Say whether there is such a file or folder."""
         return self._below_root(path).exists()
+
+    def link(self, path: str) -> str:
+        """Give the last part of what a symbolic link points to. Raises OSError."""
+        return self._below_root(path).readlink().name
 
     def file_system(self, mount_point: str) -> FileSystem:
         """Ask statvfs. Raises OSError."""

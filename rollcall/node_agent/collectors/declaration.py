@@ -87,11 +87,15 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one reading found; `error` says what failed beside it, its kind first."""
+    """What one reading found; `error` says what failed beside it, its kind first.
+
+    `dropped_values` counts what could not be read and is left out.
+    """
 
     fields: dict[str, Number] | None = None
     instances: dict[str, dict[str, Number]] | None = None
     error: str | None = None
+    dropped_values: int = 0
 
     @property
     def is_unsupported(self) -> bool:
