@@ -24,6 +24,7 @@ from rollcall.node_agent.host import Host, clock_is_synchronized, moment
 from rollcall.node_agent.options import Options, read
 from rollcall.node_agent.outgoing import Client, Outgoing
 from rollcall.node_agent.schedule import Schedule, phase_ms
+from rollcall.node_agent.since_boot import SinceBoot
 from rollcall.node_agent.spool import Spool
 from rollcall.node_agent.spooled import Item, Taken
 from rollcall.service.settings import Agent as AgentSettings
@@ -94,6 +95,7 @@ class Agent:
             announcement=announcement,
             account=self._account,
         )
+        self._since_boot = SinceBoot(settings.state_dir / "since_boot.json", self._boot)
         self._receipt_topic = topics.topic(Kind.RECEIPT, node)
         self._info: Info | None = None
         self._info_due_ms = 0
@@ -103,6 +105,7 @@ class Agent:
         """Work until told to stop. Raises BrokerError when the network thread has died."""
         self._look_at_clock()
         self._outgoing.begin(self._now(), self._boot_time())
+        self._account.since_boot |= self._since_boot.recall()
         self._schedule = Schedule({}, phase_ms(self._node), moment(self._host))
         self.apply(self._options)
         while not stop.is_set():
@@ -140,6 +143,7 @@ class Agent:
     def _collect(self) -> None:
         now = moment(self._host)
         self._collection.sample(self._schedule.samples(now))
+        self._since_boot.keep(self._account.since_boot)
         due = self._schedule.due(now)
         self._account.reconnects = max(0, self._client.connections - 1)
         self._account.publish_failures = self._client.publish_failures
