@@ -12,6 +12,7 @@ import logging
 import queue
 import random
 import socket
+import sys
 import threading
 import time
 from collections import deque
@@ -340,7 +341,8 @@ class BrokerClient:
 
     def _on_connect_fail(self, _paho: Client, _user: Any) -> None:
         self._waits_since_s = time.monotonic()
-        self._refused("the broker cannot be reached")
+        # paho calls from where it has caught the reason, and passes it to nobody.
+        self._refused(f"the broker cannot be reached: {sys.exception()}")
 
     def _refused(self, reason: str) -> None:
         if reason != self._last_refusal:

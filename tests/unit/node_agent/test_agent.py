@@ -424,3 +424,30 @@ def test_a_plug_in_reports_like_any_other(stage: Stage) -> None:
     client = stage.run((0.5, Ready(1)), end_s=65)
     assert {report["fields"]["a"] for report in client.all(metrics("mine"))} == {1}
     assert client.all(INFO)[-1]["fields"]["mine.a"] == {"unit": "count", "kind": "gauge"}
+
+
+def test_after_a_suspend_of_eight_hours_each_collector_runs_once_and_counts_the_rest(
+    stage: Stage,
+) -> None:
+    def sleep() -> None:
+        stage.clock.passed_s += 8 * 3600
+
+    client = stage.run((0.5, Ready(1)), (25.0, sleep), end_s=8 * 3600 + 95)
+    slept = [time for time in times_of(client, "cpu") if time > 25]
+    assert 7 <= len(slept) <= 8
+    assert min(b - a for a, b in itertools.pairwise(slept)) >= 5
+    assert EVENT not in client.topics
+    account = client.all(metrics("agent"))[-1]["instances"]
+    assert account["cpu"]["skips"] == 2879
+
+
+def test_a_permission_that_is_missing_is_named_by_the_collector_that_lacks_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deny() -> str:
+        raise PermissionError(13, "Permission denied", "/proc/stat")
+
+    monkeypatch.setitem(stage.host._files, "/proc/stat", deny)
+    client = stage.run((0.5, Ready(1)), end_s=15)
+    assert {report.get("error") for report in client.all(metrics("cpu"))} == {"denied: /proc/stat"}
+    assert not any(report.get("error") for report in client.all(metrics("memory")))
