@@ -4,6 +4,7 @@ Virtual interfaces of containers and bridges are left out by default: they come 
 the same traffic again.
 """
 
+import re
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -131,13 +132,18 @@ def _link(host: Host, interface: str) -> dict[str, Number]:
     up = is_up(_attribute(host, interface, "operstate"), _attribute(host, interface, "carrier"))
     if up is not None:
         fields["up"] = int(up)
-    megabits = _attribute(host, interface, "speed")
-    if megabits is not None and int(megabits) not in _UNKNOWN_SPEEDS:
-        fields["link_bytes_per_second"] = int(megabits) * 1_000_000 // 8
-    changes = _attribute(host, interface, "carrier_changes")
+    megabits = _number(host, interface, "speed")
+    if megabits is not None and megabits not in _UNKNOWN_SPEEDS:
+        fields["link_bytes_per_second"] = megabits * 1_000_000 // 8
+    changes = _number(host, interface, "carrier_changes")
     if changes is not None:
-        fields["carrier_changes"] = int(changes)
+        fields["carrier_changes"] = changes
     return fields
+
+
+def _number(host: Host, interface: str, name: str) -> int | None:
+    text = _attribute(host, interface, name)
+    return int(text) if text is not None and re.fullmatch(r"-?\d{1,18}", text) else None
 
 
 def _attribute(host: Host, interface: str, name: str) -> str | None:

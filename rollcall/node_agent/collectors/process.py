@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
@@ -35,6 +35,9 @@ _ARGUMENTS: Final = "cmdline:"
 _YOUNG_S: Final = 10.0
 _STATES: Final = {"R": "running", "S": "sleeping", "I": "sleeping", "D": "blocked", "Z": "zombie"}
 
+# After the name, up to the last that is read.
+_COLUMNS: Final = 22
+
 _Id = tuple[int, int]
 _Snapshot = dict[_Id, "Process"]
 
@@ -54,8 +57,7 @@ class ProcessOptions(SampledOptions):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(NamedTuple):
     """A line of `stat`; times in ticks, memory in pages."""
 
     name: str
@@ -170,8 +172,8 @@ def parse(text: str) -> Process:
     The name stands in parentheses and may hold anything, parentheses and line ends too.
     """
     before, _, after = text.rpartition(")")
-    columns = after.split()
-    if len(columns) < 22:  # noqa: PLR2004 - the last column we read
+    columns = after.split(maxsplit=_COLUMNS)
+    if len(columns) < _COLUMNS:
         raise ValueError("a line of /proc/<pid>/stat is too short")
     return Process(
         name=before.partition("(")[2],

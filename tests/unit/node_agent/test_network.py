@@ -64,6 +64,7 @@ def test_a_counter_that_wraps_gives_no_rate_and_the_other_direction_does(tmp_pat
         pytest.param("-1", None, id="no link"),
         pytest.param("4294967295", None, id="no link, older driver"),
         pytest.param("0", None, id="unknown"),
+        pytest.param("fast", None, id="no number"),
     ],
 )
 def test_the_speed_of_a_link_is_absent_where_there_is_none(
