@@ -87,6 +87,20 @@ def test_equal_chips_without_a_device_are_told_apart_by_their_number(tmp_path: P
     assert set(found.instances or {}) == {"lm75-hwmon0/temp1", "lm75-hwmon1/temp1"}
 
 
+def test_equal_chips_are_told_apart_by_the_device_behind_them(tmp_path: Path) -> None:
+    files = chip(0, "nvme", temp1_input=1) | chip(1, "nvme", temp1_input=2)
+    files |= chip(2, "lm75", temp1_input=3) | chip(3, "lm75", temp1_input=4)
+    host = HostOfFiles(tmp_path, files)
+    for number, device in enumerate(("nvme0", "nvme1", "1-0048", "1-0049")):
+        (tmp_path / f"sys/class/hwmon/hwmon{number}/device").symlink_to(f"../../{device}")
+    assert set(Temperature().collect(host).instances or {}) == {
+        "nvme0/temp1",
+        "nvme1/temp1",
+        "lm75-1-0048/temp1",
+        "lm75-1-0049/temp1",
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "label", "is_of_cpu"),
     [
