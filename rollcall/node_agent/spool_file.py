@@ -22,6 +22,7 @@ _BUSY_S: Final = 30.0
 _CHECKPOINT_PAGES: Final = 4096
 # A checkpoint comes at least this often, so a power cut cannot undo more.
 NUMBERS_AT_RISK: Final = 10_000
+_CACHE_KIB: Final = 512
 _COLUMNS: Final = "is_event, name, boot, boottime_ms, wall_ms, synced, body"
 _VERSIONS: Final = (
     (
@@ -75,6 +76,7 @@ def connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     except BaseException:
         db.close()
         raise
