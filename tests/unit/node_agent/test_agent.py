@@ -18,7 +18,7 @@ from rollcall.node_agent.announcement import NodeAnnouncement
 from rollcall.node_agent.collectors import DECLARATIONS
 from rollcall.node_agent.collectors.declaration import AnySource
 from rollcall.node_agent.host import LinuxHost
-from rollcall.node_agent.simulation import SimulatedHost
+from rollcall.node_agent.simulation import SimulatedHost, celsius
 from rollcall.node_agent.spool import Spool
 from rollcall.service.settings import Agent as Settings
 
@@ -451,3 +451,24 @@ def test_a_permission_that_is_missing_is_named_by_the_collector_that_lacks_it(
     client = stage.run((0.5, Ready(1)), end_s=15)
     assert {report.get("error") for report in client.all(metrics("cpu"))} == {"denied: /proc/stat"}
     assert not any(report.get("error") for report in client.all(metrics("memory")))
+
+
+def test_an_agent_that_is_restarted_knows_what_power_saw_since_the_host_started(
+    tmp_path: Path,
+) -> None:
+    hot_at_s = next(float(n) for n in range(2000) if celsius(3, START_S + n) > 80.5)
+
+    def told(at_s: float, folder: str) -> dict[str, Any]:
+        with Spool(tmp_path / folder) as spool:
+            only = {each.name: {"enabled": each.name == "power"} for each in DECLARATIONS}
+            stage = Stage(spool, seed=3, state_dir=tmp_path, collectors=only)
+            stage.clock.passed_s = at_s
+            sent = stage.run((at_s, Ready(1)), end_s=at_s + 5)
+        fields: dict[str, Any] = sent.all(metrics("power"))[-1]["fields"]
+        return fields
+
+    assert told(hot_at_s, "hot")["soft_temperature_limit"] == 1
+    cool = told(hot_at_s + 600, "cool")
+    assert cool["soft_temperature_limit"] == 0
+    assert cool["soft_temperature_limit_since_boot"] == 1
+    assert cool["throttled_since_boot"] == 0
