@@ -296,7 +296,7 @@ def main() -> int:
         f"{arguments.seconds:g} s at one reading a second; {os.cpu_count()} cores, "
         f"{system.machine}, Linux {system.release.partition('-')[0]}, Python {python}\n"
     )
-    heads = ("program", "CPU s", "% of a core", "RSS MiB", "PSS MiB", "messages", "a second")
+    heads = ("program", "CPU s", "% of a core", "RSS MiB", "PSS MiB", "packets", "a second")
     print("| " + " | ".join((*heads, "KiB sent", "KiB written")) + " |")
     print("|---" * (len(heads) + 2) + "|")
     print("\n".join(rows))

@@ -72,6 +72,7 @@ class Spool:
             self._db = self._open_file()
         except (sqlite3.Error, OSError) as error:
             self._open_memory(error)
+            self.renewals.append(Renewal("refused", None))
         self._recall()
         return self
 
@@ -99,7 +100,7 @@ class Spool:
         self._db.close()
         self._open_memory(fault)
         self._recall()
-        self.renewals.append(Renewal("full", before))
+        self.renewals.append(Renewal("refused", before))
 
     def heal(self) -> bool:
         """Go back to the file if it can be written again, and take along what waits."""
@@ -357,6 +358,9 @@ class Spool:
 
         What was taken before it is older still, also where no clock was right.
         """
+        (first,) = [self._age_ms(taken, now) for _, taken in self._oldest(1)] or [0]
+        if first is not None and first <= limit_ms:
+            return []
         oldest = list(self._oldest(_EVICTED_AT_ONCE))
         ages_ms = [self._age_ms(taken, now) for _, taken in oldest]
         over = [at for at, age_ms in enumerate(ages_ms) if age_ms is not None and age_ms > limit_ms]

@@ -64,7 +64,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """That there is another epoch, and why: `damaged copied full healed`."""
+    """That there is another epoch, and why: `damaged copied refused healed`.
+
+    The file was damaged or copied from elsewhere, or the disk refused, and later healed.
+    """
 
     reason: str
     epoch_before: str | None

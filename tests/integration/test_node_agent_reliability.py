@@ -1,5 +1,6 @@
 """What goes wrong around an agent: each story on a real broker, with the agent as a process."""
 
+import itertools
 import re
 import subprocess
 import threading
@@ -10,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from rollcall.broker.client import BrokerClient
 from rollcall.broker.mosquitto import private_configuration
+from rollcall.broker.session import Ready
+from rollcall.node_agent.announcement import NodeAnnouncement
 from rollcall.node_agent.spool import Spool
 from rollcall.node_agent.spooled import Item, Taken
-from tests.support.agents import CPU, NODE, STATUS, Listener, listening, starting
+from tests.support.agents import CPU, NODE, STATUS, TOPICS, Listener, listening, starting
 from tests.support.certificates import write_authority
 from tests.support.mqtt import BrokerUnderTest
 from tests.support.waiting import wait_until
@@ -155,6 +159,32 @@ def test_an_agent_that_cannot_write_anywhere_still_reports(
         assert listener.all(STATUS)[0]["state"] == "online"
         assert sorted(set(listener.live())) == list(range(1, max(listener.live()) + 1))
         assert log.matching("going on in memory")
+
+
+def test_a_new_epoch_is_announced_with_a_last_will_of_its_own(broker: BrokerUnderTest) -> None:
+    sessions = itertools.count(1)
+    announcement = NodeAnnouncement(
+        TOPICS,
+        NODE,
+        next_session=lambda: next(sessions),
+        wall_s=time.time,
+        epoch="1" * 16,
+        seq=0,
+        interval_s=1,
+    )
+    with listening(broker) as listener:
+        client = BrokerClient(
+            broker.endpoint, client_id=NODE, subscriptions=[], announcement=announcement
+        )
+        with client:
+            wait_until(lambda: isinstance(client.receive(0.1), Ready))
+            announcement.epoch = "2" * 16
+            client.reconnect()
+            wait_until(lambda: isinstance(client.receive(0.1), Ready))
+            # An end without a goodbye: the will speaks.
+            client._ready = False
+        last = wait_until(lambda: [s for s in listener.all(STATUS) if s.get("session") == 2][1:])[0]
+    assert last == {"state": "offline", "reason": "lost", "session": 2, "epoch": "2" * 16}
 
 
 def test_a_program_that_is_configured_reports(broker: BrokerUnderTest, tmp_path: Path) -> None:

@@ -275,7 +275,7 @@ def test_a_full_disk_silences_nobody_and_what_was_taken_meanwhile_comes_to_disk(
     epochs = [epoch for epoch, _ in itertools.groupby(report["epoch"] for report in cpu)]
     assert epochs == [disk, epochs[1], disk]
     events = [(event["kind"], event["detail"]["reason"]) for event in client.all(EVENT)]
-    assert events == [("epoch", "full"), ("epoch", "healed")]
+    assert events == [("epoch", "refused"), ("epoch", "healed")]
     assert client.reconnects == 2
     waiting = [stored.seq for stored in stage.spool.waiting(10**6, [], 10**6)]
     assert waiting == list(range(1, stage.spool.last_seq + 1))

@@ -1,5 +1,6 @@
 """Plug-ins of all three kinds, found and kept within the contract."""
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -63,7 +64,14 @@ def found_by(sources: tuple[AnySource, ...], name: str) -> Found:
 
 
 def test_without_plug_ins_there_is_nothing_and_nothing_is_imported() -> None:
-    assert plugins.sources(AgentSettings(), ["cpu"]) == ((), [])
+    code = (
+        "import sys, rollcall.node_agent.__main__ as agent\n"
+        "from rollcall.service.settings import Agent\n"
+        "assert agent.collected(Agent()).plugins == ()\n"
+        "print({'subprocess', 'rollcall.node_agent.collectors.textfile'} & sys.modules.keys())"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout == "set()\n"
 
 
 def test_an_entry_point_is_a_collector_by_its_name(install: Install) -> None:

@@ -391,6 +391,21 @@ def test_the_disk_is_synced_before_so_many_numbers_are_taken_that_a_void_could_n
     assert synced >= 9_000
 
 
+def test_a_checkpoint_that_a_reader_held_up_is_made_up_for(tmp_path: Path) -> None:
+    with Spool(tmp_path) as spool:
+        take(spool, 1)
+        with sqlite3.connect(spool.path, isolation_level=None) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM report").fetchone()
+            take(spool, 9500, size=1)
+            spool.checkpoint()
+            reader.execute("COMMIT")
+        reader.close()
+        assert brought_into_the_file(spool.path) < 9500
+        spool.checkpoint()
+        assert brought_into_the_file(spool.path) == 9501
+
+
 # Another machine
 
 
@@ -457,10 +472,22 @@ def test_a_full_disk_is_a_spool_error_and_memory_takes_its_place_until_it_heals(
         assert spool.heal()
         assert (spool.epoch, spool.last_seq) == (epoch, 5)
         assert held(spool) == [1, 2, 3, 4, 5]
-        assert spool.renewals == [Renewal("full", epoch), Renewal("healed", memory)]
+        assert spool.renewals == [Renewal("refused", epoch), Renewal("healed", memory)]
         assert spool.next_session() == session + 1
     with Spool(tmp_path, boot="boot-1") as spool:
         assert held(spool) == [1, 2, 3, 4, 5]
+
+
+def test_what_memory_has_learnt_of_the_clock_comes_to_disk_too(tmp_path: Path) -> None:
+    with Spool(tmp_path, boot="boot-1") as spool:
+        spool.fall_back(SpoolError("the disk is full"))
+        with spool.transaction():
+            spool.take([Item("cpu", '{"time":3}')], Taken("boot-1", 5000, 3000, synced=False))
+            spool.note_offset("boot-1", 1_767_225_600_000)
+        assert spool.heal()
+    with Spool(tmp_path, boot="boot-2") as spool:
+        (stored,) = spool.waiting(10, [], 10)
+        assert spool.content(stored)["time"] == 1_767_225_605.0
 
 
 def test_a_folder_that_cannot_be_made_is_no_reason_not_to_start(
@@ -470,6 +497,7 @@ def test_a_folder_that_cannot_be_made_is_no_reason_not_to_start(
     with Spool(tmp_path / "state") as spool:
         assert spool.in_memory
         assert "going on in memory" in caplog.text
+        assert spool.renewals == [Renewal("refused", None)]
         assert [spool.next_session() for _ in range(3)] == [1, 2, 3]
         assert take(spool, 2) == [1, 2]
         assert not spool.heal()
