@@ -1,22 +1,29 @@
 """Run the agent: `python -m rollcall.node_agent`."""
 
 import argparse
+import logging
 import sys
 import threading
+from contextlib import ExitStack
 
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.session import BrokerError, Session
 from rollcall.broker.topics import Kind, TopicError, Topics, is_node_name, node_name_from
-from rollcall.node_agent.agent import Agent
+from rollcall.node_agent import plugins
+from rollcall.node_agent.agent import Agent, Wanted, wanted_here
 from rollcall.node_agent.announcement import NodeAnnouncement
-from rollcall.node_agent.facts import hostname
+from rollcall.node_agent.collectors import DECLARATIONS
+from rollcall.node_agent.facts import boot_id, hostname, identity
 from rollcall.node_agent.host import Host, LinuxHost
 from rollcall.node_agent.spool import Spool
 from rollcall.node_agent.spool_file import SpoolError
 from rollcall.service import lifecycle
 from rollcall.service.config import ConfigError, Fault
 from rollcall.service.lock import ProcessLock
+from rollcall.service.settings import Agent as AgentSettings
 from rollcall.service.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 _SESSION_EXPIRY_S = 300
 
@@ -32,13 +39,30 @@ def node_name(configured: str | None, host: Host) -> str:
         raise ConfigError("the settings", [Fault("", str(error))]) from error
 
 
+def collected(settings: AgentSettings) -> Wanted:
+    """Give what is to be collected here. Raises ConfigError."""
+    found, problems = plugins.sources(settings, (each.name for each in DECLARATIONS))
+    for problem in problems:
+        _log.error("%s", problem)
+    wanted, faults = wanted_here(settings, found)
+    if faults:
+        raise ConfigError("the settings", [Fault("", f"[agent] {fault}") for fault in faults])
+    return wanted
+
+
 def body(settings: Settings, arguments: argparse.Namespace, stop: threading.Event) -> None:
     """Open the real things and run the agent on them."""
     host = _host(arguments.simulate)
     node = node_name(settings.agent.node, host)
     topics = Topics(settings.broker.prefix)
+    wanted = collected(settings.agent)
     folder = settings.agent.state_dir
-    with ProcessLock(folder / "agent.lock", f"the agent of {node}"), Spool(folder) as spool:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(ProcessLock(folder / "agent.lock", f"the agent of {node}"))
+        except OSError as error:
+            _log.warning("a second agent would not be noticed: %s", error)
+        spool = stack.enter_context(Spool(folder, boot=boot_id(host), identity=identity(host)))
         announcement = NodeAnnouncement(
             topics,
             node,
@@ -48,22 +72,23 @@ def body(settings: Settings, arguments: argparse.Namespace, stop: threading.Even
             seq=spool.last_seq,
             interval_s=settings.agent.interval,
         )
-        with BrokerClient(
+        client = BrokerClient(
             settings.broker,
             client_id=node,
             subscriptions=[(announcement.topic, 1), (topics.topic(Kind.RECEIPT, node), 1)],
             announcement=announcement,
             session=Session(expiry_s=_SESSION_EXPIRY_S),
-        ) as client:
-            Agent(
-                topics=topics,
-                node=node,
-                settings=settings.agent,
-                host=host,
-                spool=spool,
-                client=client,
-                announcement=announcement,
-            ).run(stop)
+        )
+        Agent(
+            topics=topics,
+            node=node,
+            settings=settings.agent,
+            host=host,
+            spool=spool,
+            client=stack.enter_context(client),
+            announcement=announcement,
+            wanted=wanted,
+        ).run(stop)
 
 
 def _host(seed: int | None) -> Host:

@@ -27,10 +27,15 @@ class SpoolSize:
 
 @dataclass(slots=True)
 class Account:
-    """The agent's own account of how it fares."""
+    """The agent's own account of how it fares.
+
+    `since_boot` are the flags of `power` seen since the host started. The agent that keeps them
+    puts in what it knows from before it started, and looks here for more.
+    """
 
     spool_size: Callable[[], SpoolSize]
     tallies: dict[str, Tally] = field(default_factory=dict)
+    since_boot: set[str] = field(default_factory=set)
     evicted_reports: int = 0
     reconnects: int = 0
     publish_failures: int = 0

@@ -1,14 +1,10 @@
 """How a node says that it lives: birth, last will and goodbye on its status topic."""
 
-import logging
 from collections.abc import Callable
 
 from rollcall.broker.codec import DecodeError
 from rollcall.broker.messages import STATUS, Offline, Online, encode
 from rollcall.broker.topics import Kind, Topics
-from rollcall.node_agent.spool_file import SpoolError
-
-_log = logging.getLogger(__name__)
 
 
 class NodeAnnouncement:
@@ -40,11 +36,7 @@ class NodeAnnouncement:
 
     def will(self) -> bytes:
         """Count a session and give its last will: lost, at a time nobody knows."""
-        try:
-            self._session = self._next_session()
-        except SpoolError as error:
-            _log.warning("%s; counting in memory", error)
-            self._session += 1
+        self._session = self._next_session()
         self._since_s = self._wall_s()
         return encode(Offline(reason="lost", session=self._session, epoch=self.epoch))
 

@@ -1,6 +1,5 @@
 """The backlog: hears receipts, and sends again what no receipt covers."""
 
-import json
 import logging
 from collections.abc import Callable
 from typing import Protocol
@@ -15,7 +14,8 @@ from rollcall.node_agent.resend import (
     Resend,
     pack,
 )
-from rollcall.node_agent.spool import Spool, Stored, Taken
+from rollcall.node_agent.spool import Spool
+from rollcall.node_agent.spooled import Stored, Taken
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +91,9 @@ class BacklogSender:
         evicted = [] if told else self._spool.evicted()
         if not waiting and not evicted:
             return False
-        payload, count = pack(self._spool.epoch, [_in_batch(each) for each in waiting], evicted)
+        payload, count = pack(
+            self._spool.epoch, [self._in_batch(each) for each in waiting], evicted
+        )
         if waiting and count == 0:
             _log.error("report %d fits no batch; given up", waiting[0].seq)
             with self._spool.transaction():
@@ -108,8 +110,6 @@ class BacklogSender:
     def _is_open(self, batch: Batch) -> bool:
         return self._spool.holds_any(batch.span) or (batch.tells and bool(self._spool.evicted()))
 
-
-def _in_batch(stored: Stored) -> dict[str, JsonValue]:
-    item = stored.item
-    named = "kind" if item.is_event else "collector"
-    return {named: item.name, "seq": stored.seq, **json.loads(item.body)}
+    def _in_batch(self, stored: Stored) -> dict[str, JsonValue]:
+        named = "kind" if stored.item.is_event else "collector"
+        return {named: stored.item.name, **self._spool.content(stored)}

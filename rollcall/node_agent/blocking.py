@@ -63,6 +63,10 @@ class BlockingCall(Generic[T]):
         self._running = self._wanted = False
         return answer
 
+    def abandon(self) -> None:
+        """Throw away whatever the call on its way may still give."""
+        self._wanted = False
+
     def _drain(self) -> None:
         try:
             self._answers.get_nowait()

@@ -3,8 +3,11 @@
 import sys
 from collections.abc import Iterator
 
+from pydantic_core import to_json
+
 from rollcall.node_agent.collectors import DECLARATIONS
 from rollcall.node_agent.collectors.declaration import Declaration, Field
+from rollcall.node_agent.options import Options
 
 _OPENING = """\
 # Metrics
@@ -18,7 +21,28 @@ a counter only grows until it starts over, a state is a flag (1 or 0).
 
 A field that a host does not give is absent, never 0. Rates are taken between two readings: there is
 none in the first, and none where a counter has started over. A collector without an interval of its
-own follows `[agent] interval`, 10 s by default."""
+own follows `[agent] interval`, 10 s by default. A report has at most 256 instances; the values of
+all others count as `agent.dropped_values`.
+
+## Options
+
+Every collector has `enabled` (true) and `interval` (1 s to 6 h, in whole seconds). A time is a
+number of seconds, or a number and a unit: `"10s"`, `"500ms"`, `"5m"`, `"1h"`. Patterns have `*`,
+`?` and `[...]`, as in a shell. Further options stand with their collector. They are set in
+`[agent.collectors.<collector>]`:
+
+    [agent.collectors.process]
+    interval = "10s"
+    sample = "1s"
+    groups = { crawlers = "cmdline:*crawler.py*", database = ["postgres", "mysqld"] }
+
+A mistake there is told with all others when the agent starts, and it does not start.
+
+With `sample` a collector is read more often than it reports, from 0.5 s to half the interval, so
+that a spike of two seconds is not lost between two reports. Fields marked "peaks" then have their
+least and greatest sample beside them, as `min_` and `max_` fields, and, where the field is the last
+value and not already the mean of the interval, their mean as `avg_`. The field itself stays what it
+is."""
 
 
 def text() -> str:
@@ -39,6 +63,19 @@ def _section(declared: Declaration) -> Iterator[str]:
         yield ""
         yield f"For each {declared.instance}, which is the instance:"
         yield from _table(declared.instance_fields)
+    own = frozenset(declared.options.model_fields) - frozenset(Options.model_fields)
+    if own:
+        yield from _options(declared.options, own)
+
+
+def _options(kind: type[Options], own: frozenset[str]) -> Iterator[str]:
+    yield ""
+    yield "| option | default | meaning |"
+    yield "|---|---|---|"
+    for name, option in kind.model_fields.items():
+        if name in own:
+            default = "none" if option.default is None else f"`{to_json(option.default).decode()}`"
+            yield f"| `{name}` | {default} | {option.description} |"
 
 
 def _table(fields: tuple[Field, ...]) -> Iterator[str]:
@@ -46,7 +83,8 @@ def _table(fields: tuple[Field, ...]) -> Iterator[str]:
     yield "| field | unit | kind | meaning |"
     yield "|---|---|---|---|"
     for field in fields:
-        yield f"| `{field.name}` | {field.unit} | {field.kind} | {field.meaning} |"
+        peaks = "; peaks" if field.peaks else ""
+        yield f"| `{field.name}` | {field.unit} | {field.kind} | {field.meaning}{peaks} |"
 
 
 if __name__ == "__main__":

@@ -1,21 +1,31 @@
-"""Running collectors: one that fails, hangs or has nothing to read never stops the others."""
+"""Running collectors: one that fails, hangs or has nothing to read never stops the others.
+
+Which ones run, and with which options, may change at any time; see `options`.
+"""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from rollcall.node_agent.account import Account, Tally
 from rollcall.node_agent.blocking import BlockingCall, StillRunningError, TimedOut
-from rollcall.node_agent.collectors.declaration import Collector, Found, UnsupportedError
+from rollcall.node_agent.collectors.declaration import (
+    AnySource,
+    Collector,
+    Declaration,
+    Found,
+    UnsupportedError,
+)
 from rollcall.node_agent.host import Host
+from rollcall.node_agent.options import Options
+from rollcall.node_agent.peaks import Peaks, with_peaks
 from rollcall.node_agent.schedule import Due
 
 _log = logging.getLogger(__name__)
 
 RETRY_UNSUPPORTED_S: Final = 3600
 _PATIENCE_S: Final = 0.1
-_LONGEST_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +43,77 @@ class _Timed:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Sampler:
+    """A collector of its own for the samples: what is counted between reports stays apart."""
+
+    collector: Collector
+    peaks: Peaks
+
+
+@dataclass(slots=True)
+class _Running:
+    """A collector that is switched on. `sampler`: there are peaks to look for."""
+
+    collector: Collector
+    options: Options
+    sampler: _Sampler | None = None
+
+
 class Collection:
     """The collectors of one host. What may block runs apart; all methods are for one thread."""
 
-    def __init__(self, host: Host, collectors: Sequence[Collector], account: Account) -> None:
+    def __init__(self, host: Host, sources: Iterable[AnySource], account: Account) -> None:
         self._host = host
-        self._collectors = {each.declaration.name: each for each in collectors}
+        self._sources = {source.declaration.name: source for source in sources}
         self._account = account
+        self._running: dict[str, _Running] = {}
         self._calls: dict[str, BlockingCall[_Timed]] = {
             name: BlockingCall(f"collector-{name}")
-            for name, each in self._collectors.items()
-            if each.declaration.blocks
+            for name, source in self._sources.items()
+            if source.declaration.blocks
         }
         self._pending: dict[str, Due] = {}
         self._errors: dict[str, str | None] = {}
-        for name in self._collectors:
-            account.tallies[name] = Tally()
 
-    def prime(self) -> None:
-        """Read once for nothing, so that the first report has rates."""
-        for each in self._collectors.values():
-            if not each.declaration.blocks:
-                _read(each, self._host)
+    @property
+    def declared(self) -> tuple[Declaration, ...]:
+        """What is switched on declares, the fields of peaks among it."""
+        return tuple(
+            each.collector.declaration
+            if each.sampler is None
+            else with_peaks(each.collector.declaration)
+            for each in self._running.values()
+        )
+
+    def apply(self, options: Mapping[str, Options]) -> None:
+        """Switch on what `options` enable, in the order of the sources, and nothing else.
+
+        What is new, or has other options of its own, is made anew and read once for nothing, so
+        that its first report has rates. All others keep what they know.
+        """
+        wanted = {
+            name: source
+            for name, source in self._sources.items()
+            if name in options and options[name].enabled
+        }
+        for name in self._running.keys() - wanted.keys():
+            self._forget(name)
+        self._running = {
+            name: self._fitted(source, options[name]) for name, source in wanted.items()
+        }
+
+    def sample(self, names: Iterable[str]) -> None:
+        """Take a sample of these collectors; what fails is no sample, and counted."""
+        for name in names:
+            running = self._running[name]
+            if running.sampler is None:
+                found = _read(running.collector, self._host).found
+            else:
+                found = _read(running.sampler.collector, self._host).found
+                running.sampler.peaks.add(found)
+            if found.error is not None and not found.is_unsupported:
+                self._account.tallies[name].failures += 1
 
     def run(self, dues: Sequence[Due]) -> list[Collected]:
         """Run what is due; give all there is by now, also of runs that were begun earlier."""
@@ -63,7 +122,7 @@ class Collection:
             if due.collector in self._calls:
                 self._begin(due)
         found = [
-            self._collected(due, _read(self._collectors[due.collector], self._host))
+            self._collected(due, self._reported(self._running[due.collector]))
             for due in dues
             if due.collector not in self._calls
         ]
@@ -84,12 +143,52 @@ class Collection:
             found.append(self._collected(due, answer))
         return found
 
+    def _fitted(self, source: AnySource, options: Options) -> _Running:
+        name = source.declaration.name
+        running = self._running.get(name)
+        if running is None or not running.options.makes_same_as(options):
+            self._forget(name)
+            running = _Running(source.make(options), options)
+            self._account.tallies[name] = Tally()
+            if not source.declaration.blocks:
+                _read(running.collector, self._host)
+        if options.sample_s is None:
+            sampler = None
+        elif running.options.sample_s is None or running.sampler is None:
+            sampler = self._sampler(source, options)
+        else:
+            sampler = running.sampler
+        return _Running(running.collector, options, sampler)
+
+    def _sampler(self, source: AnySource, options: Options) -> _Sampler | None:
+        declared = source.declaration
+        if not any(each.peaks for each in (*declared.fields, *declared.instance_fields)):
+            return None
+        sampler = _Sampler(source.make(options), Peaks(declared))
+        _read(sampler.collector, self._host)
+        return sampler
+
+    def _forget(self, name: str) -> None:
+        """Drop what is known of a collector; a reading of it on its way is thrown away."""
+        self._running.pop(name, None)
+        self._errors.pop(name, None)
+        self._account.tallies.pop(name, None)
+        if self._pending.pop(name, None) is not None:
+            self._calls[name].abandon()
+
+    def _reported(self, running: _Running) -> _Timed:
+        timed = _read(running.collector, self._host)
+        if running.sampler is None:
+            return timed
+        running.sampler.peaks.add(_read(running.sampler.collector, self._host).found)
+        return _Timed(running.sampler.peaks.close(timed.found), timed.seconds)
+
     def _begin(self, due: Due) -> None:
-        collector, host = self._collectors[due.collector], self._host
-        timeout_s = min(_LONGEST_S, float(due.interval_s))
+        running, host = self._running[due.collector], self._host
+        collector = running.collector
         try:
             self._calls[due.collector].start(
-                lambda: _read(collector, host), host.boottime_s(), timeout_s
+                lambda: _read(collector, host), host.boottime_s(), running.options.timeout_s
             )
         except StillRunningError:
             self._account.tallies[due.collector].skips += 1
@@ -101,7 +200,7 @@ class Collection:
         tally.collections += 1
         tally.collect_s = timed.seconds
         error = timed.found.error
-        unsupported = error is not None and error.startswith("unsupported:")
+        unsupported = timed.found.is_unsupported
         if error is not None and not unsupported:
             tally.failures += 1
         if self._errors.get(due.collector) != error:

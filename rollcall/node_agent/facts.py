@@ -3,6 +3,7 @@
 What a host does not tell is absent.
 """
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -13,11 +14,15 @@ from rollcall.broker.messages import FieldInfo, Info
 from rollcall.node_agent.collectors.declaration import Declaration
 from rollcall.node_agent.collectors.memory import parse_meminfo
 from rollcall.node_agent.host import Host
+from rollcall.node_agent.spool_file import Identity
 from rollcall.service.settings import Agent
 
 _BOARD: Final = "/proc/device-tree/model"
 _FIRMWARE: Final = ("/sys/class/dmi/id/sys_vendor", "/sys/class/dmi/id/product_name")
 _GLOBAL_SCOPE: Final = "00"
+_SERIAL: Final = "/sys/firmware/devicetree/base/serial-number"
+_INTERFACES: Final = "/sys/class/net"
+_PERMANENT: Final = "0"
 _MAX_LINE: Final = 1000
 
 
@@ -42,11 +47,12 @@ def read_info(
         memory_bytes=meminfo.get("MemTotal"),
         addresses=_addresses(host),
         boot=boot_id(host) or None,
-        boot_time=boot_time_s,
+        # Before a clock without a battery is set, the host seems to have started before 1970.
+        boot_time=boot_time_s if boot_time_s >= 0 else None,
         agent=rollcall.__version__,
         labels=settings.labels,
         description=settings.description,
-        interval=min(intervals.values()),
+        interval=min(intervals.values(), default=settings.interval),
         collectors=dict(intervals),
         fields=_fields(declarations),
     )
@@ -60,6 +66,14 @@ def hostname(host: Host) -> str:
 def boot_id(host: Host) -> str:
     """Give the kernel's name for this boot; empty when it cannot be read."""
     return _text(host, "/proc/sys/kernel/random/boot_id") or ""
+
+
+def identity(host: Host) -> Identity:
+    """Tell this machine from a copy of its disk in another: system and board, by their hashes."""
+    serial = _text(host, _SERIAL)
+    boards = {serial} if serial else _fixed_addresses(host)
+    machine = _text(host, "/etc/machine-id")
+    return Identity(_hashed(machine) if machine else "", frozenset(map(_hashed, boards)))
 
 
 def parse_os_release(text: str) -> str | None:
@@ -102,6 +116,26 @@ def _addresses(host: Host) -> list[str]:
     ipv4 = parse_ipv4(_text(host, "/proc/net/fib_trie") or "")
     ipv6 = parse_ipv6(_text(host, "/proc/net/if_inet6") or "")
     return [*ipv4, *ipv6]
+
+
+def _fixed_addresses(host: Host) -> set[str]:
+    """Give the hardware addresses that belong to the board: not of what is plugged in by USB."""
+    try:
+        names = host.listing(_INTERFACES)
+    except OSError:
+        return set()
+    # Only devices on PCI and virtio tell a vendor here.
+    fixed = [
+        name
+        for name in names
+        if host.exists(f"{_INTERFACES}/{name}/device/vendor")
+        and _text(host, f"{_INTERFACES}/{name}/addr_assign_type") == _PERMANENT
+    ]
+    return {_text(host, f"{_INTERFACES}/{name}/address") or "" for name in fixed} - {""}
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
 
 
 def _text(host: Host, path: str) -> str | None:

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from rollcall.node_agent import clock
 from rollcall.node_agent.schedule import Moment
 
+_CHUNK_BYTES: Final = 64 * 1024
 TIME_SERVICE_MARK: Final = "/run/systemd/timesync/synchronized"
 
 
@@ -50,6 +51,9 @@ class Host(Protocol):
     def exists(self, path: str) -> bool:
         """Say whether there is such a file or folder."""
 
+    def link(self, path: str) -> str:
+        """Give the last part of what a symbolic link points to."""
+
     def file_system(self, mount_point: str) -> FileSystem:
         """Ask a mounted file system for its sizes; blocks while its device does."""
 
@@ -68,6 +72,7 @@ class LinuxHost:
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._root = root
+        self._prefix = str(root).rstrip("/")
 
     @property
     def architecture(self) -> str:
@@ -86,15 +91,28 @@ class LinuxHost:
 
     def read(self, path: str) -> str:
         """Give the text of a file. Raises OSError."""
-        return self._below_root(path).read_text("utf-8", "surrogateescape")
+        # Not by pathlib and its text layer: hundreds of files are read each time, and this takes
+        # less than half as long.
+        descriptor = os.open(self._prefix + path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            parts = []
+            while part := os.read(descriptor, _CHUNK_BYTES):
+                parts.append(part)
+        finally:
+            os.close(descriptor)
+        return b"".join(parts).decode("utf-8", "surrogateescape")
 
     def listing(self, folder: str) -> list[str]:
         """Give the names in a folder, sorted. Raises OSError."""
-        return sorted(entry.name for entry in self._below_root(folder).iterdir())
+        return sorted(os.listdir(self._prefix + folder))  # noqa: PTH208 - see `read`
 
     def exists(self, path: str) -> bool:
         """Say whether there is such a file or folder."""
-        return self._below_root(path).exists()
+        return os.access(self._prefix + path, os.F_OK)
+
+    def link(self, path: str) -> str:
+        """Give the last part of what a symbolic link points to. Raises OSError."""
+        return self._below_root(path).readlink().name
 
     def file_system(self, mount_point: str) -> FileSystem:
         """Ask statvfs. Raises OSError."""

@@ -43,7 +43,7 @@ def fit(found: Found, *, time_s: float, interval_s: int, synchronized: bool) -> 
         error=_printable(found.error)[:_MAX_ERROR_CHARACTERS] if found.error else None,
         clock=None if synchronized else "unsynchronized",
     )
-    return reading, dropped
+    return reading, dropped + found.dropped_values
 
 
 def instance_name(raw: str) -> str:

@@ -8,9 +8,12 @@ the wall clock is found more than half a second away from that it was stepped, a
 rebuilt. What is late runs once if its slot is still the current one; missed slots are counted and
 never made up; two runs are never closer than half an interval.
 
+A collector that samples is read within its interval too, on a finer grid of the same kind.
+
 Pure: both clocks come in as a `Moment`; all times are whole milliseconds.
 """
 
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,10 +48,16 @@ class _Entry:
     interval_s: int
     next_ms: int
     ran_at_boottime_ms: int | None = None
+    sample_ms: int | None = None
+    next_sample_ms: int = 0
 
     @property
     def interval_ms(self) -> int:
         return self.interval_s * 1000
+
+    @property
+    def wakes_ms(self) -> int:
+        return self.next_ms if self.sample_ms is None else min(self.next_ms, self.next_sample_ms)
 
 
 def phase_ms(node: str) -> int:
@@ -59,25 +68,51 @@ def phase_ms(node: str) -> int:
 class Schedule:
     """Which collectors are due; `intervals` are whole seconds by collector.
 
-    The first run of each comes one second after `start`, off the grid, so that there is something
-    to show at once.
+    The first run of each comes one second after it is put in, off the grid, so that there is
+    something to show at once.
     """
 
     def __init__(self, intervals: Mapping[str, int], phase_ms: int, start: Moment) -> None:
         self._phase_ms = phase_ms
         self._offset_ms = start.wall_ms - start.boottime_ms
-        first_ms = start.wall_ms + FIRST_RUN_AFTER_MS
-        self._entries = {name: _Entry(seconds, first_ms) for name, seconds in intervals.items()}
+        self._entries: dict[str, _Entry] = {}
+        for name, seconds in intervals.items():
+            self.add(name, seconds, start)
 
     @property
     def intervals(self) -> dict[str, int]:
         """The intervals in force, in seconds."""
         return {name: entry.interval_s for name, entry in self._entries.items()}
 
+    def add(self, collector: str, interval_s: int, now: Moment) -> None:
+        """Put in a collector; its first run comes one second after `now`."""
+        self._entries[collector] = _Entry(interval_s, self._time_ms(now) + FIRST_RUN_AFTER_MS)
+
+    def drop(self, collector: str) -> None:
+        """Take out a collector."""
+        del self._entries[collector]
+
+    def samples(self, now: Moment) -> list[str]:
+        """Give the collectors to sample now, and plan their next; ask before `due`.
+
+        What is due itself, or soon, is not among them, as a report takes its sample with it.
+        """
+        self._follow_clock(now)
+        time_ms = self._time_ms(now)
+        names = []
+        for name, entry in self._entries.items():
+            if entry.sample_ms is None or time_ms < entry.next_sample_ms:
+                continue
+            if time_ms + entry.sample_ms // 2 <= entry.next_ms:
+                entry.next_sample_ms = self._sample_after(time_ms, entry.sample_ms)
+                names.append(name)
+            else:
+                entry.next_sample_ms = entry.next_ms
+        return names
+
     def due(self, now: Moment) -> list[Due]:
         """Give what is due now, each at most once, and plan its next run."""
-        if abs(now.wall_ms - self._time_ms(now)) > _STEP_MS:
-            self._rebuild(now)
+        self._follow_clock(now)
         return [
             self._run(name, entry, now)
             for name, entry in self._entries.items()
@@ -85,13 +120,19 @@ class Schedule:
         ]
 
     def wait_s(self, now: Moment) -> float:
-        """Give the seconds until the next run is due; 0 when one is due already."""
-        first_ms = min(entry.next_ms for entry in self._entries.values())
+        """Give the seconds until the next run or sample is due; 0 when one is due already.
+
+        With no collector at all it is endless.
+        """
+        first_ms = min((entry.wakes_ms for entry in self._entries.values()), default=math.inf)
         return max(0, first_ms - self._time_ms(now)) / 1000
 
-    def change(self, collector: str, interval_s: int) -> None:
-        """Put another interval into force, from the slot after the last run."""
+    def change(self, collector: str, interval_s: int, sample_s: float | None = None) -> None:
+        """Put another interval and sample time into force, from the slot after the last run."""
         entry = self._entries[collector]
+        sample_ms = None if sample_s is None else round(sample_s * 1000)
+        if entry.sample_ms != sample_ms:
+            entry.sample_ms, entry.next_sample_ms = sample_ms, 0
         if entry.interval_s != interval_s:
             entry.interval_s = interval_s
             since_ms = entry.ran_at_boottime_ms
@@ -110,11 +151,23 @@ class Schedule:
         entry.ran_at_boottime_ms = now.boottime_ms
         earliest_ms = max(slot_ms + entry.interval_ms, now_ms + entry.interval_ms // 2)
         entry.next_ms = self._slot_from(earliest_ms, entry.interval_ms)
+        if entry.sample_ms is not None:
+            entry.next_sample_ms = self._sample_after(now_ms, entry.sample_ms)
         return Due(name, slot_ms if on_time else now_ms, entry.interval_s, missed)
+
+    def _sample_after(self, time_ms: int, sample_ms: int) -> int:
+        """Give the first slot for a sample that is not within half its time from now."""
+        return self._slot_from(time_ms + sample_ms // 2 + 1, sample_ms)
+
+    def _follow_clock(self, now: Moment) -> None:
+        if abs(now.wall_ms - self._time_ms(now)) > _STEP_MS:
+            self._rebuild(now)
 
     def _rebuild(self, now: Moment) -> None:
         self._offset_ms = now.wall_ms - now.boottime_ms
         for entry in self._entries.values():
+            if entry.sample_ms is not None:
+                entry.next_sample_ms = self._sample_after(now.wall_ms, entry.sample_ms)
             if entry.ran_at_boottime_ms is None:
                 entry.next_ms = now.wall_ms
                 continue

@@ -2,13 +2,15 @@
 
 The real collectors read it. Its days have a wave, its minutes have noise, now and then it is
 busy, its disk fills slowly and is cleaned, and one in five hosts is hot: overloaded for minutes
-at a time. Clocks are real, and so is what the agent reads of its own process.
+at a time, and then beyond 80 degrees Celsius. Clocks are real, and so is what the agent reads of
+its own process.
 """
 
 import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from rollcall.node_agent.host import FileSystem, Host, LinuxHost
@@ -23,6 +25,20 @@ _FILL_S: Final = 3 * _DAY_S
 _GIB: Final = 1024**3
 _TICKS: Final = 100
 _PROCESS_PREFIX: Final = "/proc/self/stat"
+_THROTTLED: Final = "/sys/bus/platform/drivers/raspberrypi-firmware/soc:firmware/get_throttled"
+_SOFT_LIMIT_CELSIUS: Final = 80
+_RUNNING_SHARE: Final = 0.1
+# By number: the name, and its share of the time spent in programs.
+_PROCESSES: Final = {
+    1: ("systemd", 0.01),
+    2: ("kthreadd", 0.0),
+    310: ("systemd-journal", 0.02),
+    402: ("sshd", 0.0),
+    511: ("nginx", 0.1),
+    620: ("python3", 0.3),
+    621: ("python3", 0.3),
+    622: ("python3", 0.2),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +99,13 @@ def is_hot(seed: int, wall_s: float) -> bool:
     return seed % 5 == 3 and shifted_s % _HOT_EVERY_S < _HOT_FOR_S  # noqa: PLR2004 - one in five
 
 
+def celsius(seed: int, wall_s: float) -> float:
+    """Give the temperature of its processor, which follows its work of the last minute."""
+    times = [wall_s - back_s for back_s in (0, 15, 30, 45)]
+    heat = sum(30 * busy_share(seed, each) + 8 * is_hot(seed, each) for each in times) / len(times)
+    return 44 + 4 * chance(seed, "celsius") + heat
+
+
 def _spike(seed: int, wall_s: float) -> float:
     number, into_s = divmod(wall_s, _SPIKE_EVERY_S)
     lasts_s = 30 + 150 * chance(seed, "lasts", number)
@@ -127,7 +150,11 @@ class SimulatedHost:
             "/sys/class/net/eth0/ifindex": lambda: "2\n",
             "/sys/class/net/eth0/speed": lambda: "1000\n",
             "/sys/class/net/eth0/carrier_changes": lambda: "2\n",
+            "/proc/diskstats": self._diskstats,
+            f"/sys/block/{self._disk}/dev": lambda: "179:0\n",
             **{f"{folder}/scaling_cur_freq": self._frequency for folder in self._core_folders()},
+            **{f"/proc/{pid}/stat": partial(self._process, pid) for pid in _PROCESSES},
+            **self._sensors(),
         }
 
     @property
@@ -160,8 +187,12 @@ class SimulatedHost:
         return sorted(names)
 
     def exists(self, path: str) -> bool:
-        """Say whether there is such a file."""
-        return path in self._files
+        """Say whether there is such a file or folder."""
+        return path in self._files or any(each.startswith(f"{path}/") for each in self._files)
+
+    def link(self, path: str) -> str:
+        """Raise FileNotFoundError: it has no links."""
+        raise FileNotFoundError(2, "the simulated host has no such link", path)
 
     def file_system(self, mount_point: str) -> FileSystem:
         """Give a disk that fills over three days and is then cleaned."""
@@ -184,6 +215,30 @@ class SimulatedHost:
         return self._real.boottime_s()
 
     # What the files say
+
+    @property
+    def _disk(self) -> str:
+        return "mmcblk0" if self._is_raspberry_pi else "nvme0n1"
+
+    @property
+    def _is_raspberry_pi(self) -> bool:
+        return self._machine.model.startswith("Raspberry Pi")
+
+    def _sensors(self) -> dict[str, Callable[[], str]]:
+        chip = "/sys/class/hwmon/hwmon0"
+        heat = {f"{chip}/temp1_input": lambda: f"{1000 * self._celsius():.0f}\n"}
+        if not self._is_raspberry_pi:
+            label = {f"{chip}/temp1_label": lambda: "Package id 0\n"}
+            return heat | label | {f"{chip}/name": lambda: "coretemp\n"}
+        return heat | {
+            f"{chip}/name": lambda: "cpu_thermal\n",
+            "/sys/class/hwmon/hwmon1/name": lambda: "rpi_volt\n",
+            "/sys/class/hwmon/hwmon1/in0_lcrit_alarm": lambda: "0\n",
+            _THROTTLED: lambda: "80008\n" if self._celsius() >= _SOFT_LIMIT_CELSIUS else "0\n",
+        }
+
+    def _celsius(self) -> float:
+        return celsius(self._seed, self.wall_s())
 
     def _core_folders(self) -> Iterator[str]:
         for core in range(self._machine.cores):
@@ -223,6 +278,10 @@ class SimulatedHost:
             "switches": 300 + 9_000 * busy,
             "interrupts": 200 + 4_000 * busy,
             "waited_us": max(0.0, busy - 0.6) * 1e6,
+            "read_sectors": 20 + 8_000 * busy,
+            "written_sectors": 60 + 12_000 * busy,
+            "disk_busy_ms": 5 + 600 * busy,
+            "forks": 0.2 + 5 * busy,
             "received": traffic,
             "transmitted": 0.4 * traffic,
         }
@@ -235,6 +294,7 @@ class SimulatedHost:
         lines = [f"cpu  {' '.join(map(str, ticks))} 0 0 0"]
         lines += [f"cpu{core} {each} 0 0 0" for core in range(self._machine.cores)]
         lines += [f"intr {int(counted['interrupts'])} 0", f"ctxt {int(counted['switches'])}"]
+        lines += [f"processes {int(counted['forks'])}"]
         return "\n".join((*lines, ""))
 
     def _meminfo(self) -> str:
@@ -262,6 +322,24 @@ class SimulatedHost:
 
     def _pressure(self) -> str:
         return f"some avg10=0.00 avg60=0.00 avg300=0.00 total={int(self._count()['waited_us'])}\n"
+
+    def _diskstats(self) -> str:
+        counted = self._count()
+        read, written = int(counted["read_sectors"]), int(counted["written_sectors"])
+        busy_ms = int(counted["disk_busy_ms"])
+        reading = f"{read // 64} 0 {read} {read // 50}"
+        writing = f"{written // 32} 0 {written} {written // 20}"
+        return f" 179       0 {self._disk} {reading} {writing} 0 {busy_ms} {busy_ms}\n"
+
+    def _process(self, pid: int) -> str:
+        name, share = _PROCESSES[pid]
+        state = "R" if share * self._busy() > _RUNNING_SHARE else "S"
+        ticks = int(self._count()["user"] * share)
+        started_ticks, pages = 100 * pid, int(self._machine.memory_bytes * share) // 4096 // 10
+        return (
+            f"{pid} ({name}) {state} 1 {pid} {pid} 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0"
+            f" {started_ticks} {pages * 8192} {pages}\n"
+        )
 
     def _net_dev(self) -> str:
         counted = self._count()

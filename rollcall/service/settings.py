@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Seconds = Annotated[int, Field(ge=1)]
@@ -58,6 +58,14 @@ class Broker(Section):
     )
 
 
+class Program(Section):
+    """A program whose output is a report; it stands here alone, never in the fleet document."""
+
+    command: list[Annotated[str, Field(min_length=1)]] = Field(
+        min_length=1, description="the program and its arguments, without a shell"
+    )
+
+
 class Agent(Section):
     """The agent on this host."""
 
@@ -69,6 +77,15 @@ class Agent(Section):
     description: Text | None = Field(None, description="where or what it is")
     state_dir: Place = Field(
         default_factory=lambda: data_folder() / "agent", description="folder of the spool"
+    )
+    collectors: dict[str, dict[str, JsonValue]] = Field(
+        {}, description='options by collector: [agent.collectors.cpu] interval = "2s"'
+    )
+    programs: dict[str, Program] = Field(
+        {}, alias="exec", description='programs as collectors: [agent.exec.NAME] command = ["..."]'
+    )
+    textfile_dir: Place | None = Field(
+        None, description="folder of *.prom files; switches the collector textfile on"
     )
 
 

@@ -8,91 +8,32 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import psutil
 import pytest
 
-from rollcall.broker.client import BrokerClient
-from rollcall.broker.messages import BACKLOG, Receipt, encode
-from rollcall.broker.session import Arrived, Ready
-from rollcall.broker.topics import Kind, Topics
+from rollcall.broker.messages import BACKLOG
+from rollcall.broker.topics import Kind
+from tests.support.agents import (
+    ALL,
+    BACKLOG_TOPIC,
+    CPU,
+    EVENT,
+    INFO,
+    NODE,
+    STATUS,
+    TOPICS,
+    Agents,
+    Listener,
+    listening,
+    starting,
+)
 from tests.support.mqtt import BrokerUnderTest
 from tests.support.waiting import wait_until
-
-TOPICS: Final = Topics()
-NODE: Final = "pi-3"
-STATUS: Final = TOPICS.topic(Kind.STATUS, NODE)
-BACKLOG_TOPIC: Final = TOPICS.topic(Kind.BACKLOG, NODE)
-EVENT: Final = TOPICS.topic(Kind.EVENT, NODE)
-INFO: Final = TOPICS.topic(Kind.INFO, NODE)
-CPU: Final = TOPICS.topic(Kind.METRICS, NODE, "cpu")
-EVERY_SECOND: Final = ("cpu", "memory", "load", "network")
-ALL: Final = (*EVERY_SECOND, "disk", "system", "agent")
-
-Agents = Callable[..., subprocess.Popen[bytes]]
-
-
-class Listener:
-    """Everything of one node, as it arrives."""
-
-    def __init__(self, client: BrokerClient) -> None:
-        self._client = client
-        self.arrived: list[Arrived] = []
-        self.readies = 0
-
-    def hear(self) -> None:
-        while (item := self._client.receive(0)) is not None:
-            if isinstance(item, Arrived):
-                self.arrived.append(item)
-            self.readies += isinstance(item, Ready)
-
-    def is_ready(self) -> bool:
-        self.hear()
-        return self.readies > 0
-
-    def all(self, topic: str, *, replayed: bool = False) -> list[dict[str, Any]]:
-        """Give the JSON of all messages on a topic so far, live ones alone unless told."""
-        self.hear()
-        return [
-            json.loads(item.payload)
-            for item in self.arrived
-            if item.topic == topic and item.payload and (replayed or not item.replayed)
-        ]
-
-    def resent(self) -> list[int]:
-        """Give the numbers of all reports in all batches so far."""
-        self.hear()
-        batches = [BACKLOG.decode(i.payload) for i in self.arrived if i.topic == BACKLOG_TOPIC]
-        return [int(str(report["seq"])) for batch in batches for report in batch.reports]
-
-    def live(self) -> list[int]:
-        """Give the numbers of all reports that came live, in order."""
-        self.hear()
-        reports = [TOPICS.topic(Kind.METRICS, NODE, name) for name in ALL]
-        return [
-            json.loads(item.payload)["seq"]
-            for item in self.arrived
-            if item.topic in reports and not item.replayed
-        ]
-
-    def receipt(self, epoch: str, through: int, *missing: tuple[int, int]) -> None:
-        """Say, as the recorder does, what is safely stored."""
-        told = Receipt(database="db-1", epoch=epoch, through=through, missing=list(missing))
-        topic = TOPICS.topic(Kind.RECEIPT, NODE)
-        wait_until(lambda: self._client.publish(topic, encode(told), retain=True))
-
-
-@contextmanager
-def listening(broker: BrokerUnderTest) -> Iterator[Listener]:
-    name = f"{TOPICS.root}/node/{NODE}/#"
-    with BrokerClient(broker.endpoint, client_id="listener", subscriptions=[(name, 1)]) as client:
-        listener = Listener(client)
-        wait_until(listener.is_ready)
-        yield listener
 
 
 @pytest.fixture
@@ -103,29 +44,8 @@ def listener(broker: BrokerUnderTest) -> Iterator[Listener]:
 
 @pytest.fixture
 def start(broker: BrokerUnderTest, tmp_path: Path) -> Iterator[Agents]:
-    """Start agents on the broker; they are killed in the end."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def run(*arguments: str, interval_s: int = 1) -> subprocess.Popen[bytes]:
-        environment = {
-            **os.environ,
-            "XDG_CONFIG_HOME": str(tmp_path),
-            "ROLLCALL_BROKER__PORT": str(broker.port),
-            "ROLLCALL_AGENT__NODE": NODE,
-            "ROLLCALL_AGENT__STATE_DIR": str(tmp_path / "agent"),
-            "ROLLCALL_AGENT__INTERVAL": str(interval_s),
-        }
-        command = [sys.executable, "-m", "rollcall.node_agent", *arguments]
-        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        process.kill()
-        process.wait()
-        if process.stderr:
-            process.stderr.close()
+    with starting(broker.port, tmp_path) as run:
+        yield run
 
 
 def retained(broker: BrokerUnderTest) -> dict[str, dict[str, Any]]:

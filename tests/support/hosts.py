@@ -29,6 +29,12 @@ class RecordedHost(LinuxHost):
     def ticks_per_second(self) -> int:
         return int(self._told["ticks_per_second"])
 
+    def link(self, path: str) -> str:
+        try:
+            return str(self._told["links"][path])
+        except KeyError:
+            raise FileNotFoundError(2, "No such file or directory", path) from None
+
     def file_system(self, mount_point: str) -> FileSystem:
         try:
             return FileSystem(**self._told["file_systems"][mount_point])

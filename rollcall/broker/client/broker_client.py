@@ -12,6 +12,7 @@ import logging
 import queue
 import random
 import socket
+import sys
 import threading
 import time
 from collections import deque
@@ -183,6 +184,10 @@ class BrokerClient:
         """Publish the birth again now, because something in it has changed."""
         self._birth_due_s = 0.0
 
+    def reconnect(self) -> None:
+        """Connect anew now, because something in the last will has changed."""
+        self._drop_connection()
+
     def _look_after_session(self) -> None:
         thread = self._paho._thread  # noqa: SLF001 - paho tells nobody that its thread has died
         if thread is None or not thread.is_alive():
@@ -326,7 +331,8 @@ class BrokerClient:
 
     def _on_connect_fail(self, _paho: Client, _user: Any) -> None:
         self._waits_since_s = time.monotonic()
-        self._refused("the broker cannot be reached")
+        # paho calls from where it has caught the reason, and passes it to nobody.
+        self._refused(f"the broker cannot be reached: {sys.exception()}")
 
     def _refused(self, reason: str) -> None:
         if reason != self._last_refusal:

@@ -4,6 +4,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final, ParamSpec
 
 from paho.mqtt.client import Client
@@ -53,8 +54,12 @@ def will_properties(delay_s: int) -> Properties:
     return properties
 
 
+@cache
 def publish_properties(expiry_s: int | None) -> Properties | None:
-    """Give the properties of a message that the broker drops after `expiry_s`, None: never."""
+    """Give the properties of a message that the broker drops after `expiry_s`, None: never.
+
+    Made once for each, as paho only reads them and most messages have the same.
+    """
     if expiry_s is None:
         return None
     properties = _properties(PacketTypes.PUBLISH)

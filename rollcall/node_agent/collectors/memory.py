@@ -3,6 +3,7 @@
 import re
 
 from rollcall.node_agent.collectors.declaration import (
+    OF_MEAN,
     Declaration,
     Found,
     Number,
@@ -10,6 +11,7 @@ from rollcall.node_agent.collectors.declaration import (
     gauge,
 )
 from rollcall.node_agent.host import Host
+from rollcall.node_agent.options import SampledOptions
 from rollcall.node_agent.rates import Counters, per_second
 
 
@@ -29,10 +31,11 @@ class Memory:
             gauge("swap_total_bytes", "swap space"),
             gauge("swap_used_bytes", "swap space in use"),
             gauge("swap_used_percent", "used share of the swap space"),
-            gauge("swap_in_bytes_per_second", "read back from swap"),
-            gauge("swap_out_bytes_per_second", "written to swap"),
+            gauge("swap_in_bytes_per_second", "read back from swap", peaks=OF_MEAN),
+            gauge("swap_out_bytes_per_second", "written to swap", peaks=OF_MEAN),
             counter("oom_kills", "processes killed for want of memory"),
         ),
+        options=SampledOptions,
     )
 
     def __init__(self) -> None:

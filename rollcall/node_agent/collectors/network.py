@@ -1,13 +1,17 @@
 """Network interfaces: traffic, errors, and whether the link is up; see proc_pid_net(5).
 
-Virtual interfaces of containers and bridges are left out: they come and go, and count the same
-traffic again.
+Virtual interfaces of containers and bridges are left out by default: they come and go, and count
+the same traffic again.
 """
 
+import re
 from fnmatch import fnmatchcase
 from typing import Final
 
+from pydantic import Field
+
 from rollcall.node_agent.collectors.declaration import (
+    OF_MEAN,
     Declaration,
     Found,
     Number,
@@ -17,9 +21,10 @@ from rollcall.node_agent.collectors.declaration import (
     state,
 )
 from rollcall.node_agent.host import Host
+from rollcall.node_agent.options import Patterns, SampledOptions
 from rollcall.node_agent.rates import Counters, per_second
 
-_EXCLUDED: Final = ("lo", "veth*", "docker*", "br-*", "virbr*", "cali*", "cni*")
+_UNKNOWN_SPEEDS: Final = (0, -1, 2**32 - 1)
 _COLUMNS: Final = {
     "receive_bytes": 0,
     "receive_packets": 1,
@@ -36,6 +41,15 @@ _TOTALS: Final = {"receive_bytes": "received_bytes", "transmit_bytes": "transmit
 _Key = tuple[str, str, str]
 
 
+class NetworkOptions(SampledOptions):
+    """Which interfaces."""
+
+    exclude: Patterns = Field(
+        ("lo", "veth*", "docker*", "br-*", "virbr*", "cali*", "cni*"),
+        description="interfaces to leave out, as patterns",
+    )
+
+
 class Network:
     """Traffic of each interface."""
 
@@ -44,23 +58,25 @@ class Network:
         "Network interfaces",
         instance="interface",
         instance_fields=(
-            gauge("receive_bytes_per_second", "bytes coming in"),
-            gauge("receive_packets_per_second", "packets coming in"),
-            gauge("receive_errors_per_second", "damaged packets coming in"),
-            gauge("receive_drops_per_second", "packets coming in and dropped"),
-            gauge("transmit_bytes_per_second", "bytes going out"),
-            gauge("transmit_packets_per_second", "packets going out"),
-            gauge("transmit_errors_per_second", "packets that could not go out"),
-            gauge("transmit_drops_per_second", "packets dropped on the way out"),
+            gauge("receive_bytes_per_second", "bytes coming in", peaks=OF_MEAN),
+            gauge("receive_packets_per_second", "packets coming in", peaks=OF_MEAN),
+            gauge("receive_errors_per_second", "damaged packets coming in", peaks=OF_MEAN),
+            gauge("receive_drops_per_second", "packets coming in and dropped", peaks=OF_MEAN),
+            gauge("transmit_bytes_per_second", "bytes going out", peaks=OF_MEAN),
+            gauge("transmit_packets_per_second", "packets going out", peaks=OF_MEAN),
+            gauge("transmit_errors_per_second", "packets that could not go out", peaks=OF_MEAN),
+            gauge("transmit_drops_per_second", "packets dropped on the way out", peaks=OF_MEAN),
             counter("received_bytes", "bytes that came in since the interface exists"),
             counter("transmitted_bytes", "bytes that went out since the interface exists"),
             state("up", "whether it works"),
             gauge("link_bytes_per_second", "speed of the link; absent where it has none"),
             counter("carrier_changes", "how often the link came or went"),
         ),
+        options=NetworkOptions,
     )
 
-    def __init__(self) -> None:
+    def __init__(self, options: NetworkOptions) -> None:
+        self._excluded = options.exclude
         self._before: Counters[_Key] | None = None
 
     def collect(self, host: Host) -> Found:
@@ -69,10 +85,10 @@ class Network:
         counts = {
             name: numbers
             for name, numbers in parse(host.read("/proc/net/dev")).items()
-            if not any(fnmatchcase(name, pattern) for pattern in _EXCLUDED)
+            if not any(fnmatchcase(name, pattern) for pattern in self._excluded)
         }
         if not counts:
-            raise UnsupportedError("no network interface but virtual ones")
+            raise UnsupportedError("no network interface but excluded ones")
         index = {name: _attribute(host, name, "ifindex") or "" for name in counts}
         now = Counters(
             at_s,
@@ -92,10 +108,11 @@ class Network:
 def parse(text: str) -> dict[str, dict[str, int]]:
     """Give the counters of `/proc/net/dev` by interface. Raises ValueError."""
     found = {}
-    for line in text.splitlines()[2:]:
+    # Names may hold characters at which Python would break a line, or strip.
+    for line in filter(None, text.split("\n")[2:]):
         name, _, numbers = line.rpartition(":")
         columns = numbers.split()
-        found[name.strip()] = {column: int(columns[at]) for column, at in _COLUMNS.items()}
+        found[name.strip(" ")] = {column: int(columns[at]) for column, at in _COLUMNS.items()}
     return found
 
 
@@ -115,13 +132,18 @@ def _link(host: Host, interface: str) -> dict[str, Number]:
     up = is_up(_attribute(host, interface, "operstate"), _attribute(host, interface, "carrier"))
     if up is not None:
         fields["up"] = int(up)
-    megabits = _attribute(host, interface, "speed")
-    if megabits is not None and int(megabits) > 0:
-        fields["link_bytes_per_second"] = int(megabits) * 1_000_000 // 8
-    changes = _attribute(host, interface, "carrier_changes")
+    megabits = _number(host, interface, "speed")
+    if megabits is not None and megabits not in _UNKNOWN_SPEEDS:
+        fields["link_bytes_per_second"] = megabits * 1_000_000 // 8
+    changes = _number(host, interface, "carrier_changes")
     if changes is not None:
-        fields["carrier_changes"] = int(changes)
+        fields["carrier_changes"] = changes
     return fields
+
+
+def _number(host: Host, interface: str, name: str) -> int | None:
+    text = _attribute(host, interface, name)
+    return int(text) if text is not None and re.fullmatch(r"-?\d{1,18}", text) else None
 
 
 def _attribute(host: Host, interface: str, name: str) -> str | None:

@@ -1,5 +1,6 @@
 """The agent's loop: a simulated host, a scripted broker, a clock that needs no waiting."""
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -11,10 +12,13 @@ import pytest
 from rollcall.broker.messages import BACKLOG, Receipt, encode
 from rollcall.broker.session import Arrived, Item, Lost, Ready
 from rollcall.broker.topics import Kind, Topics
-from rollcall.node_agent.agent import Agent
+from rollcall.node_agent import plugins
+from rollcall.node_agent.agent import Agent, wanted_here
 from rollcall.node_agent.announcement import NodeAnnouncement
+from rollcall.node_agent.collectors import DECLARATIONS
+from rollcall.node_agent.collectors.declaration import AnySource
 from rollcall.node_agent.host import LinuxHost
-from rollcall.node_agent.simulation import SimulatedHost
+from rollcall.node_agent.simulation import SimulatedHost, celsius
 from rollcall.node_agent.spool import Spool
 from rollcall.service.settings import Agent as Settings
 
@@ -24,6 +28,7 @@ INFO: Final = TOPICS.topic(Kind.INFO, NODE)
 BACKLOG_TOPIC: Final = TOPICS.topic(Kind.BACKLOG, NODE)
 EVENT: Final = TOPICS.topic(Kind.EVENT, NODE)
 START_S: Final = 1_767_225_600.0
+SEVEN: Final = ("cpu", "memory", "load", "network", "system", "agent", "disk")
 
 
 def metrics(collector: str) -> str:
@@ -36,12 +41,24 @@ class FastClock(LinuxHost):
     def __init__(self) -> None:
         super().__init__()
         self.passed_s = 0.0
+        self.wrong_by_s = 0.0
 
     def wall_s(self) -> float:
-        return START_S + self.passed_s
+        return START_S + self.passed_s + self.wrong_by_s
 
     def boottime_s(self) -> float:
         return 1000.0 + self.passed_s
+
+
+class HostWithThatClock(SimulatedHost):
+    """A simulated host that knows when its clock is wrong."""
+
+    def __init__(self, seed: int, clock: FastClock) -> None:
+        super().__init__(seed, clock)
+        self._fast_clock = clock
+
+    def clock_error_s(self) -> float:
+        return 16.0 if self._fast_clock.wrong_by_s else 0.001
 
 
 class ScriptedClient:
@@ -52,7 +69,8 @@ class ScriptedClient:
         self.publish_failures = 0
         self.ready = False
         self.sent: list[tuple[str, dict[str, Any]]] = []
-        self.births = 0
+        self.reconnects = 0
+        self.emptied: list[str] = []
         self.stop = threading.Event()
         self._clock = clock
         self._script: list[tuple[float, Item | Callable[[], None]]] = []
@@ -81,15 +99,17 @@ class ScriptedClient:
     def publish(
         self, topic: str, payload: bytes, *, retain: bool = False, expiry_s: int | None = None
     ) -> bool:
-        if self.ready:
+        if self.ready and not payload:
+            self.emptied.append(topic)
+        elif self.ready:
             assert retain == (topic not in {BACKLOG_TOPIC, EVENT})
             assert expiry_s == (86_400 if "/metrics/" in topic else None)
             decoded = BACKLOG.decode(payload).model_dump() if topic == BACKLOG_TOPIC else None
             self.sent.append((topic, decoded or json.loads(payload)))
         return self.ready
 
-    def announce(self) -> None:
-        self.births += 1
+    def reconnect(self) -> None:
+        self.reconnects += 1
 
     @property
     def topics(self) -> list[str]:
@@ -106,8 +126,10 @@ class Stage:
         self.clock = FastClock()
         self.client = ScriptedClient(self.clock)
         self.spool = spool
-        self.host = SimulatedHost(seed, self.clock)
-        self.settings = Settings(**settings)
+        self.host = HostWithThatClock(seed, self.clock)
+        off = {each.name: {"enabled": False} for each in DECLARATIONS if each.name not in SEVEN}
+        self.settings = Settings(**{"collectors": off, **settings})
+        self.plugins: tuple[AnySource, ...] = ()
         self.announcement = NodeAnnouncement(
             TOPICS,
             NODE,
@@ -120,7 +142,9 @@ class Stage:
 
     def run(self, *script: tuple[float, Item | Callable[[], None]], end_s: float) -> ScriptedClient:
         self.client.plan(*script, end_s=end_s)
-        Agent(
+        wanted, faults = wanted_here(self.settings, self.plugins)
+        assert faults == []
+        self.agent = Agent(
             topics=TOPICS,
             node=NODE,
             settings=self.settings,
@@ -128,7 +152,9 @@ class Stage:
             spool=self.spool,
             client=self.client,
             announcement=self.announcement,
-        ).run(self.client.stop)
+            wanted=wanted,
+        )
+        self.agent.run(self.client.stop)
         return self.client
 
     def receipt(self, through: int, *missing: tuple[int, int]) -> Arrived:
@@ -156,7 +182,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 def test_after_a_connection_come_the_facts_then_the_newest_then_the_backlog(stage: Stage) -> None:
     sent = stage.run((15.0, Ready(1)), end_s=22).topics
-    newest = [metrics(n) for n in ("cpu", "memory", "load", "network", "system", "agent", "disk")]
+    newest = [metrics(name) for name in SEVEN]
     assert sent[0] == INFO
     assert sorted(sent[1:8]) == sorted(newest)
     assert BACKLOG_TOPIC in sent[8:]
@@ -216,7 +242,7 @@ def test_a_collector_that_this_host_cannot_serve_says_so_and_is_asked_hourly(
     monkeypatch.setitem(stage.host._files, "/proc/net/dev", lambda: "heading\nheading\n")
     client = stage.run((0.5, Ready(1)), end_s=180)
     (report,) = client.all(metrics("network"))
-    assert report["error"] == "unsupported: no network interface but virtual ones"
+    assert report["error"] == "unsupported: no network interface but excluded ones"
     assert report["interval"] == 3600
     assert client.all(INFO)[-1]["collectors"]["network"] == 3600
     assert len(client.all(metrics("cpu"))) == 18
@@ -234,24 +260,60 @@ def test_the_facts_are_told_again_when_they_change_and_only_then(
     assert addresses == [["192.168.1.11"], ["10.0.0.9"]]
 
 
-def test_a_disk_that_refuses_costs_reports_but_no_number(stage: Stage) -> None:
-    def refuse() -> None:
-        stage.spool._db.execute("PRAGMA query_only = ON")
+def test_a_full_disk_silences_nobody_and_what_was_taken_meanwhile_comes_to_disk(
+    stage: Stage,
+) -> None:
+    def fill() -> None:
+        (pages,) = stage.spool._db.execute("PRAGMA page_count").fetchone()
+        stage.spool._db.execute(f"PRAGMA max_page_count = {pages}")
 
-    def accept() -> None:
-        stage.spool._db.execute("PRAGMA query_only = OFF")
+    disk = stage.spool.epoch
+    client = stage.run((0.5, Ready(1)), (15.0, fill), end_s=400)
+    cpu = client.all(metrics("cpu"))
+    times = [report["time"] for report in cpu]
+    assert {round(b - a) for a, b in itertools.pairwise(times[1:])} == {10}
+    epochs = [epoch for epoch, _ in itertools.groupby(report["epoch"] for report in cpu)]
+    assert epochs == [disk, epochs[1], disk]
+    events = [(event["kind"], event["detail"]["reason"]) for event in client.all(EVENT)]
+    assert events == [("epoch", "refused"), ("epoch", "healed")]
+    assert client.reconnects == 2
+    waiting = [stored.seq for stored in stage.spool.waiting(10**6, [], 10**6)]
+    assert waiting == list(range(1, stage.spool.last_seq + 1))
+    kept = stage.spool.waiting(10**6, [], 10**6)
+    stored = [stage.spool.content(each)["time"] for each in kept if each.item.name == "cpu"]
+    assert stored == times
 
-    client = stage.run((0.5, Ready(1)), (15.0, refuse), (35.0, accept), end_s=65)
-    reports = [message for topic, message in client.sent if "/metrics/" in topic]
-    assert [report["seq"] for report in reports] == list(range(1, len(reports) + 1))
-    account = client.all(metrics("agent"))[-1]["instances"]
-    assert account["cpu"]["dropped_values"] == 2
+
+def test_a_step_of_the_clock_is_told_and_what_came_before_is_set_right(stage: Stage) -> None:
+    def synchronize() -> None:
+        stage.clock.wrong_by_s = 0.0
+
+    stage.clock.wrong_by_s = -START_S
+    client = stage.run((15.0, synchronize), (20.0, Ready(1)), end_s=40)
+    resent = [r for batch in client.all(BACKLOG_TOPIC) for r in batch["reports"]]
+    times = [report["time"] for report in resent if report.get("collector") == "cpu"]
+    assert times[0] == START_S + 1
+    assert all(report["time"] >= START_S for report in resent)
+    assert not any(report.get("clock") for report in resent)
+    (event,) = client.all(EVENT)
+    assert (event["kind"], event["detail"]) == (
+        "clock_step",
+        {"seconds": START_S, "synchronized": True},
+    )
+
+
+@pytest.mark.parametrize("wrong_by_s", [-START_S, 2.3e9], ids=["1970", "2099"])
+def test_a_clock_that_is_never_right_stops_nothing(stage: Stage, wrong_by_s: float) -> None:
+    stage.clock.wrong_by_s = wrong_by_s
+    cpu = stage.run((2.0, Ready(1)), end_s=60).all(metrics("cpu"))
+    assert len(cpu) >= 6
+    assert {report["clock"] for report in cpu} == {"unsynchronized"}
 
 
 def test_a_copied_spool_begins_a_new_epoch_and_says_so(stage: Stage) -> None:
     old = stage.spool.epoch
     client = stage.run((0.5, Ready(1)), (5.0, stage.receipt(5000)), (6.0, Ready(2)), end_s=25)
-    assert client.births == 1
+    assert client.reconnects == 1
     assert [report["epoch"] for report in client.all(metrics("cpu"))].count(old) == 1
     assert stage.announcement.epoch == stage.spool.epoch != old
     last = client.all(metrics("cpu"))[-1]
@@ -281,3 +343,132 @@ def test_the_configured_interval_is_the_shortest_of_all(tmp_path: Path) -> None:
         client = stage.run((0.5, Ready(1)), end_s=500)
     assert set(client.all(INFO)[0]["collectors"].values()) == {120}
     assert stage.announcement.interval_s == 120
+
+
+# Options that change while it runs
+
+
+def options_of(stage: Stage, **tables: dict[str, Any]) -> Callable[[], None]:
+    """Give an action that puts the local options with these changes into force."""
+
+    def apply() -> None:
+        collectors = {**stage.settings.collectors, **tables}
+        wanted, faults = wanted_here(Settings(collectors=collectors))
+        assert faults == []
+        stage.agent.apply(wanted.options)
+
+    return apply
+
+
+def times_of(client: ScriptedClient, collector: str) -> list[float]:
+    return [report["time"] - START_S for report in client.all(metrics(collector))]
+
+
+def steps_of(client: ScriptedClient, collector: str) -> list[int]:
+    """Give the seconds between reports, the first of which is off the grid."""
+    return [round(b - a) for a, b in itertools.pairwise(times_of(client, collector)[1:])]
+
+
+def test_another_interval_holds_at_once_and_disturbs_no_other(stage: Stage) -> None:
+    change = options_of(stage, cpu={"interval": "2s"})
+    client = stage.run((0.5, Ready(1)), (25.0, change), end_s=45)
+    assert steps_of(client, "cpu") == [10, 4, *[2] * 10]
+    assert set(steps_of(client, "memory")) == {10}
+    assert client.all(INFO)[-1]["collectors"]["cpu"] == 2
+    assert stage.announcement.interval_s == 2
+
+
+def test_what_is_switched_off_is_no_longer_retained_and_what_comes_on_reports_soon(
+    stage: Stage,
+) -> None:
+    off = options_of(stage, cpu={"enabled": False})
+    on = options_of(stage)
+    client = stage.run((0.5, Ready(1)), (25.0, off), (65.0, on), end_s=90)
+    times = times_of(client, "cpu")
+    assert not [time for time in times if 25 < time < 65]
+    assert 65 < min(time for time in times if time > 25) < 67
+    assert client.emptied == [metrics("cpu")]
+    assert set(steps_of(client, "memory")) == {10}
+    infos = [set(info["collectors"]) for info in client.all(INFO)]
+    assert infos[1] == infos[0] - {"cpu"}
+    assert infos[-1] == infos[0]
+
+
+def test_everything_may_be_switched_off(stage: Stage) -> None:
+    off = options_of(stage, **{name: {"enabled": False} for name in SEVEN})
+    client = stage.run((0.5, Ready(1)), (25.0, off), end_s=90)
+    assert all(time < 25 for time in times_of(client, "cpu"))
+    assert client.all(INFO)[-1]["collectors"] == {}
+    assert stage.announcement.interval_s == 10
+
+
+def test_a_new_option_of_one_collector_makes_that_one_anew_and_no_other(stage: Stage) -> None:
+    change = options_of(stage, cpu={"per_core": True})
+    client = stage.run((0.5, Ready(1)), (25.0, change), end_s=45)
+    reports = client.all(metrics("cpu"))
+    assert reports[-1]["instances"]
+    assert not reports[0].get("instances")
+    assert "percent" in reports[-1]["fields"]
+    received = [report["instances"] for report in client.all(metrics("network"))[1:]]
+    assert all("receive_bytes_per_second" in each["eth0"] for each in received)
+
+
+def test_a_plug_in_reports_like_any_other(stage: Stage) -> None:
+    told = {
+        **stage.settings.model_dump(by_alias=True),
+        "exec": {"mine": {"command": ["echo", "a 1"]}},
+    }
+    stage.settings = Settings(**told)
+    stage.plugins, problems = plugins.sources(stage.settings, SEVEN)
+    assert problems == []
+    client = stage.run((0.5, Ready(1)), end_s=65)
+    assert {report["fields"]["a"] for report in client.all(metrics("mine"))} == {1}
+    assert client.all(INFO)[-1]["fields"]["mine.a"] == {"unit": "count", "kind": "gauge"}
+
+
+def test_after_a_suspend_of_eight_hours_each_collector_runs_once_and_counts_the_rest(
+    stage: Stage,
+) -> None:
+    def sleep() -> None:
+        stage.clock.passed_s += 8 * 3600
+
+    client = stage.run((0.5, Ready(1)), (25.0, sleep), end_s=8 * 3600 + 95)
+    slept = [time for time in times_of(client, "cpu") if time > 25]
+    assert 7 <= len(slept) <= 8
+    assert min(b - a for a, b in itertools.pairwise(slept)) >= 5
+    assert EVENT not in client.topics
+    account = client.all(metrics("agent"))[-1]["instances"]
+    assert account["cpu"]["skips"] == 2879
+
+
+def test_a_permission_that_is_missing_is_named_by_the_collector_that_lacks_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deny() -> str:
+        raise PermissionError(13, "Permission denied", "/proc/stat")
+
+    monkeypatch.setitem(stage.host._files, "/proc/stat", deny)
+    client = stage.run((0.5, Ready(1)), end_s=15)
+    assert {report.get("error") for report in client.all(metrics("cpu"))} == {"denied: /proc/stat"}
+    assert not any(report.get("error") for report in client.all(metrics("memory")))
+
+
+def test_an_agent_that_is_restarted_knows_what_power_saw_since_the_host_started(
+    tmp_path: Path,
+) -> None:
+    hot_at_s = next(float(n) for n in range(2000) if celsius(3, START_S + n) > 80.5)
+
+    def told(at_s: float, folder: str) -> dict[str, Any]:
+        with Spool(tmp_path / folder) as spool:
+            only = {each.name: {"enabled": each.name == "power"} for each in DECLARATIONS}
+            stage = Stage(spool, seed=3, state_dir=tmp_path, collectors=only)
+            stage.clock.passed_s = at_s
+            sent = stage.run((at_s, Ready(1)), end_s=at_s + 5)
+        fields: dict[str, Any] = sent.all(metrics("power"))[-1]["fields"]
+        return fields
+
+    assert told(hot_at_s, "hot")["soft_temperature_limit"] == 1
+    cool = told(hot_at_s + 600, "cool")
+    assert cool["soft_temperature_limit"] == 0
+    assert cool["soft_temperature_limit_since_boot"] == 1
+    assert cool["throttled_since_boot"] == 0

@@ -8,7 +8,6 @@ import pytest
 from rollcall.broker.messages import STATUS
 from rollcall.broker.topics import Topics
 from rollcall.node_agent.announcement import NodeAnnouncement
-from rollcall.node_agent.spool_file import SpoolError
 
 EPOCH = "9f3c21d07a5be4c8"
 
@@ -44,14 +43,6 @@ def test_will_birth_and_goodbye_speak_of_one_session() -> None:
 def test_every_will_begins_a_new_session() -> None:
     made = announcement()
     assert [decoded(made.will())["session"] for _ in range(3)] == [17, 18, 19]
-
-
-def test_a_session_that_cannot_be_kept_on_disk_is_counted_in_memory() -> None:
-    def refuse() -> int:
-        raise SpoolError("the disk is full")
-
-    made = announcement(next_session=refuse)
-    assert [decoded(made.will())["session"] for _ in range(2)] == [1, 2]
 
 
 @pytest.mark.parametrize(

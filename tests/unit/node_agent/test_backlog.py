@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from rollcall.broker.messages import BACKLOG, BACKLOG_ITEM, BacklogEvent, Receipt
 from rollcall.node_agent.backlog import BacklogSender
 from rollcall.node_agent.spans import merged, without
-from rollcall.node_agent.spool import Bounds, Item, Spool, Taken
+from rollcall.node_agent.spool import Spool
+from rollcall.node_agent.spooled import Bounds, Item, Taken
 
 SMALL: Final = Bounds(size_bytes=40_000, least_bytes=40_000)
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -9,12 +10,17 @@ from rollcall.node_agent.account import Account, SpoolSize
 from rollcall.node_agent.blocking import BlockingCall, StillRunningError, TimedOut
 from rollcall.node_agent.collection import Collected, Collection
 from rollcall.node_agent.collectors.declaration import (
+    OF_LAST,
+    AnySource,
     Collector,
     Declaration,
     Found,
+    Source,
     UnsupportedError,
+    gauge,
 )
 from rollcall.node_agent.host import Host
+from rollcall.node_agent.options import Options, Patterns, SampledOptions
 from rollcall.node_agent.schedule import Due
 from rollcall.node_agent.simulation import SimulatedHost
 from tests.support.waiting import wait_until
@@ -55,7 +61,14 @@ def fine() -> Found:
 
 def made(*collectors: Collector, host: Host | None = None) -> tuple[Collection, Account]:
     account = Account(spool_size=lambda: SpoolSize(0, 0, None))
-    return Collection(host or SimulatedHost(1), collectors, account), account
+    sources = [source_of(each) for each in collectors]
+    collection = Collection(host or SimulatedHost(1), sources, account)
+    collection.apply({each.declaration.name: Options(interval=10) for each in collectors})
+    return collection, account
+
+
+def source_of(collector: Collector) -> AnySource:
+    return Source(collector.declaration, lambda _: collector)
 
 
 def due(name: str, missed: int = 0) -> Due:
@@ -68,6 +81,109 @@ def gate() -> Iterator[threading.Event]:
     opened = threading.Event()
     yield opened
     opened.set()
+
+
+class Counting:
+    """A collector whose state is how often it was read."""
+
+    declaration = Declaration(
+        "counting", "scripted", fields=(gauge("value", "readings", peaks=OF_LAST),)
+    )
+
+    def __init__(self) -> None:
+        self.readings = 0
+
+    def collect(self, _host: Host) -> Found:
+        self.readings += 1
+        return Found({"value": self.readings})
+
+
+class Exclusive(Options):
+    exclude: Patterns = ()
+
+
+def switched(*names: str) -> tuple[Collection, dict[str, list[Counting]]]:
+    """A collection of several, and what was made for each."""
+    made_so_far: dict[str, list[Counting]] = {name: [] for name in names}
+
+    def source(name: str) -> AnySource:
+        def make(_options: Options) -> Collector:
+            made_so_far[name].append(Counting())
+            return made_so_far[name][-1]
+
+        return Source(replace(Counting.declaration, name=name), make)
+
+    account = Account(spool_size=lambda: SpoolSize(0, 0, None))
+    return Collection(SimulatedHost(1), [source(name) for name in names], account), made_so_far
+
+
+def test_new_options_of_one_collector_leave_the_state_of_the_others_alone() -> None:
+    collection, made_so_far = switched("one", "two")
+    collection.apply({"one": Exclusive(interval=10), "two": Exclusive(interval=10)})
+    collection.run([due("one"), due("two")])
+    collection.apply({"one": Exclusive(interval=10, exclude=("a",)), "two": Exclusive(interval=5)})
+    assert [each.readings for each in made_so_far["one"]] == [2, 1]
+    assert [each.readings for each in made_so_far["two"]] == [2]
+
+
+def test_a_collector_is_switched_off_and_on_while_others_run() -> None:
+    collection, made_so_far = switched("one", "two")
+    collection.apply({"one": Options(interval=10), "two": Options(interval=10, enabled=False)})
+    assert (len(made_so_far["one"]), len(made_so_far["two"])) == (1, 0)
+    collection.apply({"one": Options(interval=10), "two": Options(interval=10)})
+    collection.apply({"two": Options(interval=10)})
+    assert [declared.name for declared in collection.declared] == ["counting"]
+    assert (len(made_so_far["one"]), len(made_so_far["two"])) == (1, 1)
+    (collected,) = collection.run([due("two")])
+    assert collected.found.fields == {"value": 2}
+
+
+def test_a_reading_on_its_way_when_its_collector_is_switched_off_is_thrown_away(
+    gate: threading.Event,
+) -> None:
+    def hang() -> Found:
+        gate.wait()
+        return fine()
+
+    collection, account = made(Scripted("disk", hang, blocks=True))
+    on = {"disk": Options(interval=10)}
+    assert collection.run([due("disk")]) == []
+    collection.apply({})
+    gate.set()
+    assert collection.finished(0.1) == []
+    collection.apply(on)
+    (collected,) = wait_until(lambda: collection.run([due("disk")]))
+    assert collected.found == fine()
+    assert account.tallies["disk"].collections == 1
+
+
+def test_samples_between_reports_become_peaks_and_do_not_disturb_the_report() -> None:
+    collection, _ = switched("one")
+    collection.apply({"one": SampledOptions(interval=10, sample=1)})
+    for _ in range(9):
+        collection.sample(["one"])
+    (collected,) = collection.run([due("one")])
+    peaks = {"min_value": 2, "max_value": 11, "avg_value": 6.5}
+    assert collected.found.fields == {"value": 2, **peaks}
+    assert [each.name for each in collection.declared[0].fields] == [
+        "value",
+        "min_value",
+        "avg_value",
+        "max_value",
+    ]
+
+
+def test_a_sample_that_fails_is_counted_and_leaves_the_report_whole() -> None:
+    calls = iter([fine(), fine(), Found(error="failed: x"), fine(), fine()])
+    shaky = Scripted("shaky", lambda: next(calls))
+    shaky.declaration = replace(Counting.declaration, name="shaky")
+    account = Account(spool_size=lambda: SpoolSize(0, 0, None))
+    collection = Collection(SimulatedHost(1), [source_of(shaky)], account)
+    collection.apply({"shaky": SampledOptions(interval=10, sample=1)})
+    collection.sample(["shaky"])
+    (collected,) = collection.run([due("shaky")])
+    assert collected.found.error is None
+    assert account.tallies["shaky"].failures == 1
 
 
 @pytest.mark.parametrize(
@@ -99,7 +215,7 @@ def test_missed_slots_are_counted() -> None:
 
 
 def test_a_fault_is_logged_once_and_its_end_too(caplog: pytest.LogCaptureFixture) -> None:
-    answers = iter([Found(error="failed: x"), Found(error="failed: x"), fine(), fine()])
+    answers = iter([fine(), Found(error="failed: x"), Found(error="failed: x"), fine(), fine()])
     collection, _ = made(Scripted("shaky", lambda: next(answers)))
     for _ in range(4):
         collection.run([due("shaky")])

@@ -1,12 +1,14 @@
 """Facts of recorded hosts, and the clock's verdict."""
 
+from pathlib import Path
+
 import pytest
 
 from rollcall.broker.messages import Info
 from rollcall.node_agent import facts
 from rollcall.node_agent.clock import is_synchronized, kernel_error_s
 from rollcall.node_agent.collectors import DECLARATIONS
-from rollcall.node_agent.host import Host, clock_is_synchronized
+from rollcall.node_agent.host import Host, LinuxHost, clock_is_synchronized
 from rollcall.service.settings import Agent
 from tests.support.hosts import RecordedHost
 
@@ -77,3 +79,48 @@ def test_a_host_that_may_not_be_asked_is_judged_by_its_mark() -> None:
 
     assert not clock_is_synchronized(Denied("pi4", "t0"))
     assert clock_is_synchronized(RecordedHost("pi4", "t0"))
+
+
+def host_with(root: Path, **files: str) -> LinuxHost:
+    for name, text in files.items():
+        path = root / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return LinuxHost(root)
+
+
+def test_a_board_is_known_by_its_serial_number(tmp_path: Path) -> None:
+    serial = {"sys__firmware__devicetree__base__serial-number": "10000000abcdef01\0"}
+    one = facts.identity(host_with(tmp_path / "1", **serial, **{"etc__machine-id": "aa\n"}))
+    same = facts.identity(host_with(tmp_path / "2", **serial, **{"etc__machine-id": "aa\n"}))
+    serial = dict.fromkeys(serial, "10000000abcdef02\0")
+    other = facts.identity(host_with(tmp_path / "3", **serial, **{"etc__machine-id": "aa\n"}))
+    assert not same.is_another_than(one)
+    assert other.is_another_than(one)
+    assert "abcdef" not in one.text()
+
+
+def test_without_a_serial_number_built_in_interfaces_tell_the_board(tmp_path: Path) -> None:
+    def nic(name: str, address: str, assigned: str, *, pci: bool) -> dict[str, str]:
+        told = {"addr_assign_type": assigned, "address": address}
+        told |= {"device__vendor": "0x1af4"} if pci else {"device__interface": "usb"}
+        return {f"sys__class__net__{name}__{key}": text for key, text in told.items()}
+
+    moving = {**nic("usb0", "aa:03", "0", pci=False), **nic("wlan0", "aa:04", "3", pci=True)}
+    one = host_with(tmp_path / "1", **nic("eth0", "aa:01", "0", pci=True), **moving)
+    other = host_with(tmp_path / "2", **nic("eth0", "aa:02", "0", pci=True), **moving)
+    assert len(facts.identity(one).boards) == 1
+    assert facts.identity(other).is_another_than(facts.identity(one))
+
+
+def test_a_host_that_tells_nothing_is_never_taken_for_a_copy(tmp_path: Path) -> None:
+    nothing = facts.identity(LinuxHost(tmp_path))
+    assert not nothing.is_another_than(facts.identity(LinuxHost()))
+
+
+def test_a_boot_before_1970_is_not_told() -> None:
+    settings = Agent()
+    told = facts.read_info(
+        RecordedHost("pi4", "t0"), settings, boot_time_s=-3.5, intervals={"cpu": 1}, declarations=()
+    )
+    assert told.boot_time is None

@@ -167,3 +167,81 @@ def test_waking_up_a_little_late_never_adds_up(interval_s: int, latenesses: list
         (due,) = schedule.due(clocks.pass_ms(wait_ms + late_ms))
         assert due.missed == 0
         assert (due.time_ms - PHASE_MS) % (interval_s * 1000) == 0
+
+
+def sampled(clocks: Clocks, sample_s: float = 1) -> Schedule:
+    schedule = first_done({"cpu": 10, "load": 10}, clocks)
+    schedule.change("cpu", 10, sample_s)
+    return schedule
+
+
+def wake(schedule: Schedule, clocks: Clocks, late_ms: int = 0) -> tuple[list[str], list[Due]]:
+    now = clocks.pass_ms(round(schedule.wait_s(clocks.now) * 1000) + late_ms)
+    return schedule.samples(now), schedule.due(now)
+
+
+def test_between_reports_lie_samples_on_the_grid_however_late_the_wake_ups() -> None:
+    clocks = Clocks()
+    schedule = sampled(clocks)
+    sleep_until_due(schedule, clocks)
+    while not wake(schedule, clocks)[1]:
+        pass
+    at_ms = []
+    for _ in range(20):
+        samples, dues = wake(schedule, clocks, late_ms=40)
+        at_ms.append(clocks.now.wall_ms)
+        assert samples == ([] if dues else ["cpu"])
+    assert [(ms - PHASE_MS - 40) % 1000 for ms in at_ms] == [0] * 20
+    assert at_ms[-1] - at_ms[0] == 19_000
+
+
+def test_samples_that_were_missed_are_not_made_up() -> None:
+    clocks = Clocks()
+    schedule = sampled(clocks)
+    wake(schedule, clocks)
+    clocks.pass_ms(4_200)
+    assert schedule.samples(clocks.now) == ["cpu"]
+    assert schedule.samples(clocks.now) == []
+
+
+def test_samples_go_on_after_a_step_of_the_clock() -> None:
+    clocks = Clocks()
+    schedule = sampled(clocks)
+    wake(schedule, clocks)
+    clocks.offset_ms -= 3_600_000
+    schedule.samples(clocks.now)
+    assert schedule.wait_s(clocks.now) <= 1.5
+
+
+def test_a_sample_time_is_taken_back() -> None:
+    clocks = Clocks()
+    schedule = sampled(clocks)
+    schedule.change("cpu", 10)
+    assert schedule.samples(clocks.pass_ms(3_000)) == []
+
+
+def test_a_collector_comes_and_goes_while_others_run() -> None:
+    clocks = Clocks()
+    schedule = first_done({"cpu": 10}, clocks)
+    schedule.add("disk", 60, clocks.now)
+    assert [due.collector for due in sleep_until_due(schedule, clocks)] == ["disk"]
+    schedule.drop("disk")
+    assert schedule.intervals == {"cpu": 10}
+    schedule.drop("cpu")
+    assert schedule.wait_s(clocks.now) == float("inf")
+
+
+@given(pauses_ms=st.lists(st.integers(0, 3_000), max_size=60), sample_ms=st.integers(500, 5_000))
+def test_two_samples_are_never_closer_than_half_their_time(
+    pauses_ms: list[int], sample_ms: int
+) -> None:
+    clocks = Clocks()
+    schedule = sampled(clocks, sample_ms / 1000)
+    before_ms = -sample_ms
+    for pause_ms in pauses_ms:
+        now = clocks.pass_ms(pause_ms)
+        read = [*schedule.samples(now), *(due.collector for due in schedule.due(now))]
+        if "cpu" in read:
+            assert read.count("cpu") == 1
+            assert now.boottime_ms - before_ms >= sample_ms // 2
+            before_ms = now.boottime_ms

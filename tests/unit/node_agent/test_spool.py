@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from rollcall.broker.messages import Receipt
-from rollcall.node_agent.spool import Bounds, Item, Spool, Taken
-from rollcall.node_agent.spool_file import SpoolError
+from rollcall.node_agent.spool import Spool
+from rollcall.node_agent.spool_file import Identity, SpoolError
+from rollcall.node_agent.spooled import Bounds, Item, Renewal, Taken
 
 AMPLE = 10**12
 DAY_MS = 86_400_000
@@ -41,6 +42,27 @@ def settle(spool: Spool, through: int, *missing: tuple[int, int], epoch: str = "
 
 def held(spool: Spool) -> list[int]:
     return [stored.seq for stored in spool.waiting(10**9, [], 10**6)]
+
+
+def unclean(path: Path) -> None:
+    """Make a closed file look as if its process had ended with the power."""
+    with sqlite3.connect(path) as db:
+        db.execute("INSERT INTO meta SELECT 'open', ifnull(max(boot), '') FROM report")
+    db.close()
+
+
+def brought_into_the_file(path: Path) -> int:
+    """Give the newest number that does not stand in the WAL alone."""
+    with sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True) as db:
+        made = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'report'").fetchone()
+        found = db.execute("SELECT max(seq) FROM report").fetchone()[0] if made else None
+    db.close()
+    return found or 0
+
+
+def fill_disk(spool: Spool) -> None:
+    (pages,) = spool._db.execute("PRAGMA page_count").fetchone()
+    spool._db.execute(f"PRAGMA max_page_count = {pages}")
 
 
 @pytest.fixture
@@ -239,9 +261,7 @@ def test_a_spool_damaged_inside_is_found_after_an_unclean_end(tmp_path: Path) ->
         take(spool, 2000, size=200)
         epoch = spool.epoch
     path = tmp_path / "spool.db"
-    with sqlite3.connect(path) as db:
-        db.execute("DELETE FROM meta WHERE key = 'closed'")
-    db.close()
+    unclean(path)
     content = bytearray(path.read_bytes())
     content[20 * 4096 : 60 * 4096] = b"\xff" * (40 * 4096)
     path.write_bytes(content)
@@ -271,7 +291,8 @@ def test_a_disk_that_refuses_is_a_spool_error_and_takes_no_number(spool: Spool) 
 WRITER = """
 import sys
 from pathlib import Path
-from rollcall.node_agent.spool import Item, Spool, Taken
+from rollcall.node_agent.spool import Spool
+from rollcall.node_agent.spooled import Item, Taken
 with Spool(Path(sys.argv[1])) as spool:
     spool.next_session()
     while True:
@@ -295,3 +316,294 @@ def test_a_writer_that_is_killed_loses_nothing_it_has_committed(tmp_path: Path) 
         assert spool.last_seq >= told[-1]
         assert told == sorted(set(told))
         assert spool.next_session() == 3
+
+
+# Power
+
+
+def test_after_a_power_cut_no_number_is_given_twice_and_the_void_is_told(tmp_path: Path) -> None:
+    with Spool(tmp_path, boot="boot-1") as spool:
+        take(spool, 5)
+        epoch = spool.epoch
+    unclean(spool.path)
+    with Spool(tmp_path, boot="boot-2") as spool:
+        assert spool.epoch == epoch
+        assert take(spool, 1) == [10_006]
+        assert held(spool) == [1, 2, 3, 4, 5, 10_006]
+        assert spool.evicted() == [(6, 10_005, "power_cut")]
+        settle(spool, 10_006)
+        assert spool.evicted() == []
+
+
+def test_a_power_cut_before_the_first_report_leaves_a_void_too(tmp_path: Path) -> None:
+    with Spool(tmp_path, boot="boot-1"):
+        pass
+    with sqlite3.connect(tmp_path / "spool.db") as db:
+        db.execute("INSERT INTO meta VALUES ('open', 'boot-1')")
+    db.close()
+    with Spool(tmp_path, boot="boot-2") as spool:
+        assert take(spool, 1) == [10_001]
+
+
+@pytest.mark.parametrize(
+    ("boot", "clean"),
+    [
+        pytest.param("boot-1", False, id="killed, and started again in the same boot"),
+        pytest.param("boot-2", True, id="closed in good order before the reboot"),
+    ],
+)
+def test_what_is_no_power_cut_leaves_no_void(tmp_path: Path, boot: str, clean: bool) -> None:  # noqa: FBT001 - a column of the table
+    with Spool(tmp_path, boot="boot-1") as spool:
+        take(spool, 5)
+    if not clean:
+        unclean(spool.path)
+    with Spool(tmp_path, boot=boot) as spool:
+        assert take(spool, 1) == [6]
+        assert spool.evicted() == []
+
+
+def test_the_mark_of_a_clean_end_is_gone_on_disk_as_soon_as_the_spool_is_open(
+    tmp_path: Path,
+) -> None:
+    with Spool(tmp_path, boot="boot-1") as spool:
+        take(spool, 5)
+    with Spool(tmp_path, boot="boot-2") as spool:
+        # A power cut keeps at least what the start has synced: the WAL as it is now.
+        copy = tmp_path / "after"
+        copy.mkdir()
+        for name in ("spool.db", "spool.db-wal"):
+            (copy / name).write_bytes((tmp_path / name).read_bytes())
+        take(spool, 3)
+    with Spool(copy, boot="boot-3") as spool:
+        assert take(spool, 1) == [10_006]
+
+
+def test_the_disk_is_synced_before_so_many_numbers_are_taken_that_a_void_could_not_hold_them(
+    tmp_path: Path,
+) -> None:
+    synced = 0
+    with Spool(tmp_path, boot="boot-1") as spool:
+        for _ in range(24):
+            take(spool, 500, size=1)
+            spool.checkpoint()
+            synced = max(synced, brought_into_the_file(spool.path))
+            assert spool.last_seq - synced < 10_000
+    assert synced >= 9_000
+
+
+def test_a_checkpoint_that_a_reader_held_up_is_made_up_for(tmp_path: Path) -> None:
+    with Spool(tmp_path) as spool:
+        take(spool, 1)
+        with sqlite3.connect(spool.path, isolation_level=None) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM report").fetchone()
+            take(spool, 9500, size=1)
+            spool.checkpoint()
+            reader.execute("COMMIT")
+        reader.close()
+        assert brought_into_the_file(spool.path) < 9500
+        spool.checkpoint()
+        assert brought_into_the_file(spool.path) == 9501
+
+
+# Another machine
+
+
+HERE = Identity("machine-a", frozenset({"mac-1", "mac-2"}))
+
+
+@pytest.mark.parametrize(
+    ("identity", "copied"),
+    [
+        pytest.param(HERE, False, id="the same machine"),
+        pytest.param(Identity("machine-b", HERE.boards), True, id="reinstalled"),
+        pytest.param(Identity("machine-a", frozenset({"mac-9"})), True, id="the disk of another"),
+        pytest.param(Identity("machine-a", frozenset({"mac-2"})), False, id="a card taken out"),
+        pytest.param(Identity("", frozenset()), False, id="a machine that tells nothing"),
+    ],
+)
+def test_a_copied_disk_gets_a_new_epoch_and_loses_nothing(
+    tmp_path: Path,
+    identity: Identity,
+    copied: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    with Spool(tmp_path, identity=HERE) as spool:
+        take(spool, 4)
+        settle(spool, 2)
+        epoch = spool.epoch
+    with Spool(tmp_path, identity=identity) as spool:
+        assert (spool.epoch != epoch) == copied
+        assert held(spool) == ([1, 2] if copied else [3, 4])
+        assert spool.renewals == ([Renewal("copied", epoch)] if copied else [])
+
+
+def test_a_spool_of_the_version_before_is_taken_over(tmp_path: Path) -> None:
+    with Spool(tmp_path) as spool:
+        take(spool, 3)
+        epoch = spool.epoch
+    with sqlite3.connect(spool.path) as db:
+        db.execute("DROP TABLE boots")
+        db.execute("ALTER TABLE report DROP COLUMN synced")
+        db.execute("INSERT INTO meta VALUES ('closed', '1')")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    with Spool(tmp_path) as spool:
+        assert spool.epoch == epoch
+        assert held(spool) == [1, 2, 3]
+        assert take(spool, 1) == [4]
+
+
+# A disk that refuses
+
+
+def test_a_full_disk_is_a_spool_error_and_memory_takes_its_place_until_it_heals(
+    tmp_path: Path,
+) -> None:
+    with Spool(tmp_path, boot="boot-1") as spool:
+        take(spool, 3)
+        epoch, session = spool.epoch, spool.next_session()
+        fill_disk(spool)
+        with pytest.raises(SpoolError, match="full") as refused:
+            take(spool, 1000)
+        spool.fall_back(refused.value)
+        assert spool.epoch != epoch
+        assert take(spool, 2, at(7)) == [1, 2]
+        memory = spool.epoch
+        assert spool.heal()
+        assert (spool.epoch, spool.last_seq) == (epoch, 5)
+        assert held(spool) == [1, 2, 3, 4, 5]
+        assert spool.renewals == [Renewal("refused", epoch), Renewal("healed", memory)]
+        assert spool.next_session() == session + 1
+    with Spool(tmp_path, boot="boot-1") as spool:
+        assert held(spool) == [1, 2, 3, 4, 5]
+
+
+def test_what_memory_has_learnt_of_the_clock_comes_to_disk_too(tmp_path: Path) -> None:
+    with Spool(tmp_path, boot="boot-1") as spool:
+        spool.fall_back(SpoolError("the disk is full"))
+        with spool.transaction():
+            spool.take([Item("cpu", '{"time":3}')], Taken("boot-1", 5000, 3000, synced=False))
+            spool.note_offset("boot-1", 1_767_225_600_000)
+        assert spool.heal()
+    with Spool(tmp_path, boot="boot-2") as spool:
+        (stored,) = spool.waiting(10, [], 10)
+        assert spool.content(stored)["time"] == 1_767_225_605.0
+
+
+def test_a_folder_that_cannot_be_made_is_no_reason_not_to_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "state").write_text("in the way")
+    with Spool(tmp_path / "state") as spool:
+        assert spool.in_memory
+        assert "going on in memory" in caplog.text
+        assert spool.renewals == [Renewal("refused", None)]
+        assert [spool.next_session() for _ in range(3)] == [1, 2, 3]
+        assert take(spool, 2) == [1, 2]
+        assert not spool.heal()
+        assert held(spool) == [1, 2]
+        (tmp_path / "state").unlink()
+        assert spool.heal()
+        assert spool.next_session() == 4
+    with Spool(tmp_path / "state") as spool:
+        assert held(spool) == [1, 2]
+
+
+def test_a_spool_in_memory_is_bounded(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("in the way")
+    with Spool(tmp_path / "state") as spool:
+        take(spool, 12_000, size=1000)
+        with spool.transaction():
+            assert spool.evict(at(1), spool.free_bytes()) > 0
+        assert spool.size(at(1)).size_bytes <= 8 * 1024 * 1024
+
+
+def test_a_file_that_breaks_while_it_is_used_is_set_aside_when_it_heals(tmp_path: Path) -> None:
+    with Spool(tmp_path) as spool:
+        take(spool, 2000, size=200)
+        fill_disk(spool)
+        spool.fall_back(SpoolError("it broke"))
+        take(spool, 3)
+        content = bytearray(spool.path.read_bytes())
+        content[20 * 4096 : 60 * 4096] = b"\xff" * (40 * 4096)
+        spool.path.write_bytes(content)
+        assert spool.heal()
+        assert held(spool) == [1, 2, 3]
+        assert (tmp_path / "spool.db.damaged").exists()
+
+
+# Clocks that were wrong
+
+
+def test_what_was_taken_before_the_clock_was_right_is_set_right_when_it_is_sent(
+    spool: Spool,
+) -> None:
+    body = '{"time":12.5,"clock":"unsynchronized"}'
+    with spool.transaction():
+        (stored,) = spool.take([Item("cpu", body)], Taken("boot-1", 60_000, 12_500, synced=False))
+    assert spool.content(stored) == {"seq": 1, "time": 12.5, "clock": "unsynchronized"}
+    with spool.transaction():
+        spool.note_offset("boot-1", 1_767_225_600_000)
+    assert spool.content(stored) == {"seq": 1, "time": 1_767_225_660.0}
+    assert spool.waiting(10, [], 10) == [stored]
+
+
+def test_what_another_boot_took_is_set_right_by_its_own_offset_alone(tmp_path: Path) -> None:
+    with Spool(tmp_path, boot="boot-1") as spool:
+        for boot in ("boot-0", "boot-1"):
+            with spool.transaction():
+                spool.take([Item("cpu", '{"time":3}')], Taken(boot, 5000, 3000, synced=False))
+        with spool.transaction():
+            spool.note_offset("boot-1", 1_767_225_600_000)
+    with Spool(tmp_path, boot="boot-2") as spool:
+        times = [spool.content(stored)["time"] for stored in spool.waiting(10, [], 10)]
+    assert times == [3, 1_767_225_605.0]
+
+
+NOW_MS = 1_767_225_600_000 + 15 * DAY_MS
+
+
+@pytest.mark.parametrize(
+    ("taken", "now", "evicted"),
+    [
+        pytest.param(
+            Taken("boot-0", 0, 0, synced=False), Taken("boot-1", 0, NOW_MS), 0, id="taken in 1970"
+        ),
+        pytest.param(
+            Taken("boot-0", 0, NOW_MS - DAY_MS),
+            Taken("boot-1", 0, 0, synced=False),
+            0,
+            id="now 1970",
+        ),
+        pytest.param(
+            Taken("boot-0", 0, NOW_MS - DAY_MS),
+            Taken("boot-1", 0, 4_070_908_800_000, synced=False),
+            0,
+            id="now 2099",
+        ),
+        pytest.param(
+            Taken("boot-0", 0, 4_070_908_800_000, synced=False),
+            Taken("boot-1", 0, NOW_MS),
+            0,
+            id="taken in 2099",
+        ),
+        pytest.param(
+            Taken("boot-0", 0, NOW_MS - 15 * DAY_MS), Taken("boot-1", 0, NOW_MS), 1, id="both right"
+        ),
+    ],
+)
+def test_a_wrong_clock_makes_nothing_old(
+    spool: Spool, taken: Taken, now: Taken, evicted: int
+) -> None:
+    take(spool, 1, taken)
+    with spool.transaction():
+        assert spool.evict(now, AMPLE) == evicted
+
+
+def test_what_was_taken_before_something_old_is_old_too(spool: Spool) -> None:
+    take(spool, 2, Taken("boot-0", 0, 0, synced=False))
+    take(spool, 1, Taken("boot-0", 0, NOW_MS - 15 * DAY_MS))
+    take(spool, 1, Taken("boot-1", 0, NOW_MS))
+    with spool.transaction():
+        assert spool.evict(Taken("boot-1", 0, NOW_MS), AMPLE) == 3
+    assert held(spool) == [4]
