@@ -135,7 +135,8 @@ def _schema(kind: Kind, codec: Codec[Any]) -> str:
 def _topic_row(branch: Branch) -> str:
     retained = "yes" if branch.retained else "no"
     expiry = f", expires after {branch.expiry_s} s" if branch.expiry_s else ""
-    return f"| `{_topic(branch)}` | {retained}{expiry} | {', '.join(branch.writers)} | {_SAY[branch.kind]} |"
+    writers = ", ".join(branch.writers)
+    return f"| `{_topic(branch)}` | {retained}{expiry} | {writers} | {_SAY[branch.kind]} |"
 
 
 def _topic(branch: Branch) -> str:
