@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -191,6 +191,25 @@ def details(certificate_pem: str) -> Details:
     )
 
 
+def check_credential(credential: Credential, authority_pem: str, name: str) -> Details:
+    """Read a certificate that was given to us, and give what it says.
+
+    Raises CredentialError unless it is for our key and our name, from this authority.
+    """
+    found = details(credential.certificate_pem)
+    certificate = x509.load_pem_x509_certificate(credential.certificate_pem.encode())
+    if certificate.public_key() != _private(credential).public_key():
+        raise CredentialError("the certificate is not for our key")
+    if found.name != name:
+        raise CredentialError(f"the certificate is for {found.name[:80]!r}, not for {name}")
+    try:
+        authority = x509.load_pem_x509_certificate(authority_pem.encode())
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature) as error:
+        raise CredentialError("the certificate is not from the authority it came with") from error
+    return found
+
+
 def public_key_pin(certificate_der: bytes) -> str:
     """Give the SHA-256 of a certificate's public key, base64url without padding (43 characters).
 
@@ -277,9 +296,9 @@ def _private(authority: Credential) -> ec.EllipticCurvePrivateKey:
     try:
         key = serialization.load_pem_private_key(authority.key_pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise CredentialError("the key of the authority cannot be read") from error
+        raise CredentialError("the key cannot be read") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise CredentialError("the key of the authority is not on a curve")
+        raise CredentialError("the key is not on a curve")
     return key
 
 

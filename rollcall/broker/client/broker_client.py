@@ -12,6 +12,7 @@ import logging
 import queue
 import random
 import socket
+import ssl
 import threading
 import time
 from collections import deque
@@ -30,6 +31,8 @@ from rollcall.broker.client.paho_setup import (
     guarded,
     load_credentials,
     publish_properties,
+    reload_credentials,
+    transport_of,
     will_properties,
     without_delay,
 )
@@ -86,12 +89,13 @@ class BrokerClient:
         self.connections = 0
         self.attempts = 0
         self._waits_since_s = 0.0
+        self._tls: ssl.SSLContext | None = None
         self._paho = self._make(client_id)
 
     # Opening and closing
 
     def __enter__(self) -> Self:
-        load_credentials(self._paho, self._endpoint)
+        self._tls = load_credentials(self._paho, self._endpoint)
         self._paho.connect_async(
             self._endpoint.host,
             self._endpoint.port,
@@ -268,6 +272,7 @@ class BrokerClient:
         paho = Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
+            transport=transport_of(self._endpoint),
             protocol=MQTTProtocolVersion.MQTTv5,
             manual_ack=self._session.manual_acknowledgement,
         )
@@ -292,6 +297,7 @@ class BrokerClient:
 
     def _on_pre_connect(self, paho: Client, _user: Any) -> None:
         self.attempts += 1
+        reload_credentials(paho, self._tls, self._endpoint)
         if self._announcement is not None:
             paho.will_set(
                 self._announcement.topic,

@@ -262,3 +262,22 @@ def test_passwords_are_long_and_never_the_same() -> None:
     drawn = {new_password() for _ in range(100)}
     assert len(drawn) == 100
     assert {len(one) for one in drawn} == {32}
+
+
+def test_a_certificate_for_our_key_and_name_is_taken(authority: Authority) -> None:
+    made = authority.issue_client("pi-3", now=NOW)
+    found = certificates.check_credential(made, authority.certificate_pem, "pi-3")
+    assert found.not_after == NOW + dt.timedelta(days=397)
+
+
+def test_a_certificate_that_is_not_ours_is_refused(authority: Authority, tmp_path: Path) -> None:
+    made = authority.issue_client("pi-3", now=NOW)
+    other = authority.issue_client("pi-3", now=NOW)
+    stranger = Authority.create(tmp_path / "other", name="test", now=NOW)
+    mixed = certificates.Credential(made.certificate_pem, other.key_pem)
+    with pytest.raises(CredentialError, match="not for our key"):
+        certificates.check_credential(mixed, authority.certificate_pem, "pi-3")
+    with pytest.raises(CredentialError, match="not for pi-4"):
+        certificates.check_credential(made, authority.certificate_pem, "pi-4")
+    with pytest.raises(CredentialError, match="not from the authority"):
+        certificates.check_credential(made, stranger.certificate_pem, "pi-3")

@@ -1,0 +1,82 @@
+"""`rollcall node join`: on the node, become a node of the cluster."""
+
+import datetime as dt
+import shlex
+from pathlib import Path
+from typing import Final
+
+import click
+
+from rollcall.broker.certificates import CredentialError, Details, new_request
+from rollcall.broker.enrolment import Bundle, EnrolmentError, Invitation, Welcome, decode_bundle
+from rollcall.broker.enrolment_client import ask
+from rollcall.console.node_files import NodeFiles, default_folder
+from rollcall.console.options import CommandError, shared
+
+_LONGEST_BUNDLE_BYTES: Final = 200_000
+
+
+@click.command()
+@click.argument("invitation", metavar="INVITATION|FILE")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the node's files go; default: where the agent looks by itself.",
+)
+@shared
+def join(invitation: str, folder: Path | None) -> None:
+    """Join the cluster: run this on the node, as `rollcall node add` on the hub says.
+
+    The key is made here and never leaves this machine. From a FILE that `rollcall node add
+    --bundle` wrote, no network is needed; the key is then the one in it, and FILE is removed.
+    """
+    files = NodeFiles((folder or default_folder()).absolute())
+    try:
+        if invitation.startswith("https:"):
+            welcome, found = _by_network(Invitation.parse(invitation), files)
+        else:
+            welcome, found = _by_bundle(Path(invitation), files)
+    except (EnrolmentError, CredentialError) as error:
+        what, _, remedy = str(error).partition("; try on the hub: ")
+        raise CommandError(what, remedy or "rollcall node join --help") from error
+    except OSError as error:
+        raise CommandError(
+            f"{error.filename or files.folder}: {error.strerror}", "another --folder, or sudo"
+        ) from error
+    _tell(welcome, found, files)
+
+
+def _by_network(invitation: Invitation, files: NodeFiles) -> tuple[Welcome, Details | None]:
+    # Before the token is used up.
+    files.check_free_for(invitation.node)
+    request_pem, key_pem = new_request(invitation.node)
+    welcome = ask(invitation, request_pem)
+    return welcome, files.install(welcome, key_pem)
+
+
+def _by_bundle(path: Path, files: NodeFiles) -> tuple[Welcome, Details | None]:
+    bundle = _read(path)
+    found = files.install(bundle.welcome, bundle.key or "")
+    try:
+        path.unlink()
+    except OSError as error:
+        click.echo(f"{path} holds the node's key and cannot be removed ({error.strerror}): "
+                   "destroy it", err=True)  # fmt: skip
+    return bundle.welcome, found
+
+
+def _read(path: Path) -> Bundle:
+    with path.open("rb") as file:
+        return decode_bundle(file.read(_LONGEST_BUNDLE_BYTES))
+
+
+def _tell(welcome: Welcome, found: Details | None, files: NodeFiles) -> None:
+    click.echo(f"{welcome.node} belongs to the cluster of {welcome.host}:{welcome.port}.")
+    if found is not None:
+        days = (found.not_after - dt.datetime.now(dt.UTC)).days
+        click.echo(f"Its certificate is valid for {days} days, until {found.not_after:%d %b %Y}.")
+    click.echo(f"Its files are in {files.folder}; only this user can read them.")
+    where = files.folder != default_folder()
+    option = f" --config {shlex.quote(str(files.configuration))}" if where else ""
+    click.echo("Start the agent, or, if it runs, let it go on: it takes a new certificate itself.")
+    click.echo(f"  rollcall run agent{option}")
