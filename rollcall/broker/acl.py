@@ -15,10 +15,10 @@ from rollcall.broker.topics import (
     FOREIGN,
     NODE_TREE_READERS,
     Branch,
+    Kind,
     Role,
     TopicError,
     Topics,
-    is_service_name,
     role_of,
 )
 
@@ -43,8 +43,9 @@ def access_list(topics: Topics, services: Iterable[str]) -> str:
 
 def _service_block(topics: Topics, name: str) -> list[str]:
     role = role_of(name)
-    if not is_service_name(name) or role is Role.NODE or not set(name).isdisjoint("+#/ \n"):
-        raise TopicError(f"{name[:100]!r} is no service; services are recorder, alerts, lcd, ...")
+    topics.topic(Kind.SERVICE_STATUS, name)
+    if role is Role.NODE:
+        raise TopicError(f"{name!r} is no service; services are recorder, alerts, lcd, ...")
     head = [f"user {name}", f"topic deny {topics.root}/node/{name}/#"]
     if role is Role.ADMIN:
         return [*head, f"topic readwrite {topics.root}/#", *_foreign(role)]
