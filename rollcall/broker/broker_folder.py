@@ -21,7 +21,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rollcall.broker.credentials import Authority
 from rollcall.broker.mosquitto_conf import (
-    LONGEST_SOCKET_PATH,
     Places,
     Profile,
     drop_in_configuration,
@@ -146,10 +145,9 @@ class BrokerFolder:
         return _SYSTEM_STATE if self.folder == SYSTEM_FOLDER else self.folder / "state"
 
     @property
-    def socket(self) -> Path | None:
-        """The operator's socket; None when its path would be too long for one."""
-        path = self.state / "operator.sock"
-        return path if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH else None
+    def socket(self) -> Path:
+        """The operator's socket."""
+        return self.state / "operator.sock"
 
     @property
     def pid_file(self) -> Path:

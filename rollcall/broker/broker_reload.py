@@ -52,19 +52,23 @@ def try_access_list(text: str, prefix: str) -> None:
 def reload(broker: BrokerFolder) -> bool:
     """Make the running broker read its files again, and prove that it still restricts.
 
-    False when none runs. A broker that restricts no more is stopped, and BrokerFolderError raised.
+    False when none runs. A broker that does not prove it is stopped, and BrokerFolderError raised.
     """
     if broker.running() is None:
         return False
     try_access_list(broker.access_file.read_text("utf-8"), broker.plan.prefix)
     broker.hang_up()
-    if broker.socket is not None and not is_restricting(broker):
+    try:
+        why = "" if is_restricting(broker) else "it refused nothing"
+    except BrokerFolderError as error:
+        why = str(error).partition("; try: ")[0]
+    if why:
         pid = broker.running()
         if pid is not None:
             os.kill(pid, signal.SIGTERM)
         raise BrokerFolderError(
-            "after the reload the broker refused nothing, so it was stopped; "
-            "look at its log, then try: rollcall broker init"
+            f"after the reload the broker was stopped, for it cannot be trusted: {why}; "
+            f"try: rollcall broker init --folder {broker.folder}"
         )
     return True
 
@@ -86,10 +90,6 @@ def operator_door(broker: BrokerFolder, *, client_id: str = "") -> Door:
 
     A client id of somebody who is connected ends that connection. Raises BrokerFolderError.
     """
-    if broker.socket is None:
-        raise BrokerFolderError(
-            f"the path of {broker.state} is too long for a socket; try a shorter --folder"
-        )
     identity = broker.identity(OPERATOR)
     try:
         password = identity.password.read_text("utf-8").rstrip("\n")

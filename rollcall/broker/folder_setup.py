@@ -25,7 +25,7 @@ from rollcall.broker.broker_folder import (
 )
 from rollcall.broker.broker_reload import try_access_list
 from rollcall.broker.credentials import Authority, new_password
-from rollcall.broker.mosquitto_conf import Profile
+from rollcall.broker.mosquitto_conf import LONGEST_SOCKET_PATH, Profile
 from rollcall.broker.private_files import make_private_folder, write_private
 from rollcall.broker.topics import Topics
 
@@ -50,6 +50,10 @@ def changes(broker: BrokerFolder, now: dt.datetime) -> Iterator[Change]:
     """
     if broker.account:
         _require_passable(broker)
+    if len(os.fsencode(broker.socket)) > LONGEST_SOCKET_PATH:
+        raise BrokerFolderError(
+            f"{broker.socket} is too long a path for a socket; try: a shorter --folder"
+        )
     if not broker.folder.is_dir():
         yield _folder(broker.folder)
     if broker.plan.profile is not Profile.LOOPBACK:

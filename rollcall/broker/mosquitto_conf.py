@@ -33,10 +33,7 @@ class Profile(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the broker's files lie, all absolute, and the account that it becomes as root.
-
-    `socket` is None where the path would be too long for one.
-    """
+    """Where the broker's files lie, all absolute, and the account that it becomes as root."""
 
     access_list: Path
     passwords: Path
@@ -46,7 +43,7 @@ class Places:
     revocations: Path
     state: Path
     pid: Path
-    socket: Path | None
+    socket: Path
     user: str | None
 
 
@@ -120,12 +117,11 @@ def _listeners(profile: Profile, port: int, places: Places) -> list[str]:
             "use_identity_as_username true",
             f"crlfile {places.revocations}",
         ]
-    if places.socket:
-        lines += [
-            "# People on this machine: a password, and any client id.",
-            f"listener 0 {places.socket}",
-        ]
-    return lines
+    return [
+        *lines,
+        "# People on this machine: a password, and any client id.",
+        f"listener 0 {places.socket}",
+    ]
 
 
 def _text(*lines: str) -> str:

@@ -238,19 +238,35 @@ def test_a_reload_never_opens_the_broker(running: OwnBroker, text: str) -> None:
     assert reload(broker)
 
 
-def test_a_broker_that_restricts_no_more_is_stopped() -> None:
+def test_mosquitto_itself_fails_open_which_is_why_a_list_is_tried_first(
+    running: OwnBroker,
+) -> None:
+    broker = running.opened
+    good = broker.access_file.read_text()
+    write_private(broker.access_file, "topik nonsense\n")
+    broker.hang_up()
+    wait_until(lambda: not is_restricting(broker), what="Mosquitto failing open")
+    write_private(broker.access_file, good)
+    assert reload(broker)
+    assert is_restricting(broker)
+
+
+def test_a_broker_that_cannot_prove_itself_after_a_reload_is_stopped() -> None:
     with OwnBroker() as running:
         broker = running.opened
-        pid = broker.running()
-        assert pid
-        # A list that passes the trial, in front of a broker that was told of another.
-        good = broker.access_file.read_text()
-        write_private(broker.access_file, "topik nonsense\n")
-        broker.hang_up()
-        wait_until(lambda: not is_restricting(broker), what="Mosquitto failing open")
-        write_private(broker.access_file, good)
-        assert reload(broker)
-        assert is_restricting(broker)
+        broker.password_file.unlink()
+        with pytest.raises(BrokerFolderError, match="the broker was stopped"):
+            reload(broker)
+        wait_until(lambda: broker.running() is None, what="its end")
+        assert running.stop() == 1
+        init(running.folder)
+        running.start()
+
+
+def test_a_folder_too_deep_for_a_socket_is_refused_in_words(base: Path) -> None:
+    done = rollcall("broker", "init", "--folder", str(base / ("deep" * 25)))
+    assert done.returncode == 1
+    assert "too long a path for a socket" in done.stderr
 
 
 def test_an_end_of_mosquitto_ends_the_command_with_words(base: Path) -> None:
