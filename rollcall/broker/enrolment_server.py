@@ -45,14 +45,17 @@ Welcoming = Callable[[str], Welcome]
 class EnrolmentServer:
     """Lets one node in, while it is entered; a context manager.
 
-    `joined` is set when the node has its welcome; `refusals` counts those sent away, and
-    `last_refusal` says why. Entering raises OSError when the port is taken.
+    `joined` is set when the node has been given `welcome`, and `joined_from` is its address;
+    `refusals` counts those sent away, and `last_refusal` says why. Entering raises OSError when
+    the port is taken.
     """
 
     def __init__(
         self, admission: Admission, welcoming: Welcoming, *, port: int, now: dt.datetime
     ) -> None:
         self.joined = threading.Event()
+        self.joined_from = ""
+        self.welcome: Welcome | None = None
         self.refusals = 0
         self.last_refusal = ""
         self._admission = admission
@@ -98,6 +101,11 @@ class EnrolmentServer:
         except certificates.CredentialError as error:
             self._note(f"{who}: {error}")
             return 400, _error(str(error))
+        except (OSError, RuntimeError) as error:
+            self._note(f"{who}: the hub failed: {error}")
+            return 500, _error("the hub has a fault of its own; it says there what it is")
+        self.welcome = welcome
+        self.joined_from = who.removeprefix("::ffff:")
         self.joined.set()
         return 200, welcome.model_dump_json().encode()
 

@@ -244,6 +244,12 @@ class Topics:
         """The topic filter of all that nodes write, also of what the tree does not know."""
         return f"{self.root}/node/#"
 
+    def node_filter(self, node: str) -> str:
+        """Give the topic filter of all that one node writes. Raises TopicError."""
+        if not is_node_name(node):
+            raise TopicError(f"{node[:200]!r} cannot be a node")
+        return f"{self.root}/node/{node}/#"
+
     def topic(self, kind: Kind, *names: str) -> str:
         """Build the topic of `kind`, filling its placeholders with `names` in order.
 

@@ -4,6 +4,7 @@ import click
 
 from rollcall import __version__
 from rollcall.console.broker import broker
+from rollcall.console.node import node
 from rollcall.console.options import shared
 from rollcall.console.run import run
 from rollcall.console.status import status
@@ -17,5 +18,5 @@ def rollcall() -> None:
     """Tell whether the machines of a cluster are alive, and how they fare, over MQTT."""
 
 
-for _command in (up, status, run, broker):
+for _command in (up, status, run, broker, node):
     rollcall.add_command(_command)

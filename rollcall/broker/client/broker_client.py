@@ -47,6 +47,8 @@ _ACKNOWLEDGED_WITHIN_S: Final = 30.0
 _GOODBYE_WITHIN_S: Final = 2.0
 _REFUSED_RETRY_S: Final = 60
 _MAX_UNACKNOWLEDGED: Final = 1000
+# With TLS 1.3 a refused certificate shows as nothing else, and paho knows no reason.
+_NO_ANSWER: Final = "the connection ended without an answer; is our certificate expired or revoked?"
 _FENCE: Final = "rollcall/nobody/subscribes/to/this"
 
 
@@ -84,6 +86,7 @@ class BrokerClient:
         self._last_birth_s = 0.0
         self._progress_s = 0.0
         self._last_refusal = ""
+        self._denied = False
         self.dropped = 0
         self.publish_failures = 0
         self.connections = 0
@@ -311,6 +314,7 @@ class BrokerClient:
         self, paho: Client, _user: Any, flags: ConnectFlags, reason: ReasonCode, _properties: Any
     ) -> None:
         if reason.is_failure:
+            self._denied = True
             self._refused(f"refused by the broker: {reason}")
             return
         paho.drop_out_messages()
@@ -322,6 +326,7 @@ class BrokerClient:
         self.attempts = 0
         self._resumed = flags.session_present
         self._last_refusal = ""
+        self._denied = False
         if self._subscriptions:
             self._subscribe(self._subscriptions)
         if self._announcement is None:
@@ -362,8 +367,10 @@ class BrokerClient:
         if was_connected:
             self._spread_reconnects()
             self._inbox.put(Lost(f"connection lost: {reason}"))
-        elif self._last_refusal:
+        elif self._denied:
             paho.reconnect_delay_set(_REFUSED_RETRY_S, _REFUSED_RETRY_S)
+        else:
+            self._refused(_NO_ANSWER)
 
     def _on_message(self, _paho: Client, _user: Any, message: MQTTMessage) -> None:
         if self._inbox.qsize() >= self._session.inbox_limit:
