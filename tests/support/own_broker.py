@@ -1,5 +1,6 @@
 """A broker of our own as `rollcall broker init` makes it, run as `rollcall broker run` does."""
 
+import datetime as dt
 import os
 import shutil
 import ssl
@@ -12,8 +13,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from rollcall.broker.broker_folder import BrokerFolder
-from rollcall.broker.broker_reload import operator_door
+from rollcall.broker.broker_reload import operator_door, reload
 from rollcall.broker.client.probe import Door, Probe
+from rollcall.broker.folder_setup import set_password
 from rollcall.broker.mosquitto import free_port
 from rollcall.broker.mosquitto_conf import Profile
 from rollcall.broker.session import BrokerError
@@ -83,8 +85,25 @@ class OwnBroker:
         self.kill()
         self.start()
 
+    def let_in(self, *names: str) -> None:
+        """Let nodes in, with their files beside those of the services."""
+        broker = self.opened
+        now = dt.datetime.now(dt.UTC)
+        for name in names:
+            identity = broker.identity(name)
+            identity.folder.mkdir(exist_ok=True)
+            identity.authority.write_text(broker.authority.certificate_pem)
+            if broker.plan.profile is Profile.TLS:
+                made = broker.authority.issue_client(name, now=now)
+                identity.certificate.write_text(made.certificate_pem)
+                identity.key.write_text(made.key_pem)
+            else:
+                identity.password.write_text(f"{name} knows\n")
+                set_password(broker, name, f"{name} knows")
+        assert reload(broker)
+
     def door(self, name: str) -> Door:
-        """The way in of a service that `init` made, or of a node, which is let in here."""
+        """The way in of a service that `init` made, or of a node that was let in."""
         broker = self.opened
         identity = broker.identity(name)
         context = ssl.create_default_context(cafile=str(broker.authority.certificate_file))
