@@ -5,7 +5,6 @@ would fill its status again: so first its credential goes, then its session, the
 """
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +13,10 @@ from rollcall.broker.session import Arrived, BrokerError, Endpoint, Lost, Ready
 from rollcall.broker.topics import Kind, TopicError, Topics
 
 _ANSWERS_WITHIN_S: Final = 5.0
-_ROUNDS: Final = 5
+_CLEAR_WITHIN_S: Final = 30.0
+# Longer than the recorder takes from a report to its receipt.
+_QUIET_S: Final = 3.0
+_LOOK_EVERY_S: Final = 0.1
 _ANY: Final = "+"
 
 
@@ -46,32 +48,36 @@ def retained_topics(operator: Endpoint, topics: Topics, node: str) -> tuple[Left
 
 
 def clear(operator: Endpoint, topics: Topics, node: str) -> tuple[Left, ...]:
-    """Empty every retained topic of `node`, and look again until there is none.
+    """Empty every retained topic of `node`, and what others still say of it within 3 s.
 
-    Gives those that were emptied. Raises BrokerError when some come back again and again.
+    The recorder and the alert service may be about to publish for a node that has just gone.
+    Gives what was emptied. Raises BrokerError when that does not end.
     """
-    emptied: set[Left] = set()
-    for _ in range(_ROUNDS):
-        left = retained_topics(operator, topics, node)
-        if not left:
-            return tuple(sorted(emptied, key=lambda one: one.topic))
-        _empty(operator, left)
-        emptied.update(left)
-    raise BrokerError(f"somebody goes on publishing for {node}; is it connected still?")
+    filters = [(name, 0) for name in _filters(topics, node)]
+    with BrokerClient(operator, client_id="", subscriptions=filters) as client:
+        emptied = _empty_until_quiet(client)
+    return tuple(Left(topic, _kind(topics, topic)) for topic in sorted(emptied))
 
 
-def _empty(operator: Endpoint, left: Sequence[Left]) -> None:
-    with BrokerClient(operator, client_id="", subscriptions=[]) as client:
-        _wait_until_ready(client)
-        deadline_s = time.monotonic() + _ANSWERS_WITHIN_S
-        waiting = list(left)
-        while waiting or client.unacknowledged:
-            if waiting and client.publish(waiting[-1].topic, b"", retain=True):
-                waiting.pop()
-                continue
-            client.receive(0.01)
-            if time.monotonic() > deadline_s:
-                raise BrokerError("the broker does not acknowledge what is emptied")
+def _empty_until_quiet(client: BrokerClient) -> set[str]:
+    emptied: set[str] = set()
+    full: set[str] = set()
+    began_s = quiet_since_s = time.monotonic()
+    while (now_s := time.monotonic()) - began_s < _CLEAR_WITHIN_S:
+        match client.receive(_LOOK_EVERY_S):
+            case Arrived() as one if one.payload:
+                full.add(one.topic)
+                quiet_since_s = now_s
+            case Lost(reason):
+                raise BrokerError(f"the broker is out of reach: {reason}")
+        while full and client.publish(next(iter(full)), b"", retain=True):
+            emptied.add(full.pop())
+        quiet = client.ready and not full and not client.unacknowledged
+        if client.publish_failures:
+            raise BrokerError("the operator may not empty the topics; try: rollcall broker init")
+        if quiet and now_s - quiet_since_s >= _QUIET_S:
+            return emptied
+    raise BrokerError("somebody goes on publishing for this node; try: rollcall node remove again")
 
 
 def _wait_until_ready(client: BrokerClient) -> list[Arrived]:

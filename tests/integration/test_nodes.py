@@ -10,8 +10,9 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -109,19 +110,10 @@ class Recorder:
 
     def __init__(self, broker: OwnBroker, folder: Path) -> None:
         self._database = folder / "rollcall.db"
-        self._file = folder / "recorder.toml"
+        self.file = folder / "recorder.toml"
         section = broker.opened.identity("recorder").configuration.read_text("utf-8")
         database = json.dumps(f"sqlite:///{self._database}")
-        self._file.write_text(f"{section}\n[recorder]\ndatabase = {database}\n", "utf-8")
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        command = [*CONSOLE, "--config", str(self._file), "run", "recorder"]
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-            try:
-                yield
-            finally:
-                process.terminate()
+        self.file.write_text(f"{section}\n[recorder]\ndatabase = {database}\n", "utf-8")
 
     def samples(self) -> int:
         if not self._database.exists():
@@ -132,6 +124,17 @@ class Recorder:
                 return int(connection.execute(query).fetchone()[0])
             except sqlite3.OperationalError:
                 return 0
+
+
+@contextmanager
+def recording(broker: OwnBroker, folder: Path) -> Iterator[Recorder]:
+    recorder = Recorder(broker, folder)
+    command = [*CONSOLE, "--config", str(recorder.file), "run", "recorder"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield recorder
+        finally:
+            process.terminate()
 
 
 @pytest.fixture
@@ -226,42 +229,74 @@ def test_an_invitation_that_was_used_or_is_not_ones_own_is_refused_in_words(
     assert [one.name for one in broker.opened.authority.issued()].count("pi-7") == 1
 
 
-def test_a_removed_node_is_gone_at_once_and_cannot_come_back(
+def test_a_removed_node_is_gone_at_once_and_only_its_history_stays(
     broker: OwnBroker, node: Node, tmp_path: Path
 ) -> None:
-    recorder = Recorder(broker, tmp_path)
-    with recorder.running():
+    with recording(broker, tmp_path) as recorder:
         enrolled(broker, node)
         wait_until(lambda: recorder.samples() > 0, 20, what="samples in the database")
-    with Probe(broker.operator()) as probe:
-        probe.publish("rollcall/v1/alert/pi-7/too_hot", b"{}", retain=True)
-        probe.publish("rollcall/v1/node/pi-77/status", b"{}", retain=True)
-        probe.publish("rollcall/v1/alert/pi-77/too_hot", b"{}", retain=True)
-    others = {topic for topic in retained(broker) if "/pi-7/" not in f"{topic}/"}
-    known = recorder.samples()
+        with Probe(broker.operator()) as probe:
+            probe.publish("rollcall/v1/alert/pi-7/too_hot", b"{}", retain=True)
+            probe.publish("rollcall/v1/node/pi-77/status", b"{}", retain=True)
+            probe.publish("rollcall/v1/alert/pi-77/too_hot", b"{}", retain=True)
+        done = on_hub(broker, "remove", "pi-7", "--yes")
+        assert done.returncode == 0, done.stderr
+        left = {topic for topic in retained(broker) if "recorder" not in topic}
+        known = recorder.samples()
+        for topic in ("node/pi-7/status", "node/pi-7/metrics/cpu", "receipt/pi-7",
+                      "alert/pi-7/too_hot"):  # fmt: skip
+            assert f" rollcall/v1/{topic}\n" in done.stdout
+        wait_until(lambda: "revoked?" in node.log.read_text("utf-8"), what="its log says why")
+        with pytest.raises(BrokerError), Probe(node.door(broker)):
+            pass
+        assert left == {"rollcall/v1/node/pi-77/status", "rollcall/v1/alert/pi-77/too_hot"}
+        assert known == recorder.samples() > 0
+    assert on_hub(broker, "remove", "pi-7", "--yes").returncode == 0
+    assert "No node yet" in on_hub(broker, "list").stdout
 
+
+def test_a_dry_run_tells_all_and_changes_nothing(broker: OwnBroker, node: Node) -> None:
+    enrolled(broker, node)
     told = on_hub(broker, "remove", "pi-7", "--dry-run")
+    assert told.returncode == 0
     assert "Nothing was changed." in told.stderr
-    assert state_of(broker) == "online"
-    assert listed(broker)[0]["credential"] == "certificate"
+    assert "credential  will be revoked" in told.stdout
+    assert " rollcall/v1/node/pi-7/metrics/cpu\n" in told.stdout
     unasked = on_hub(broker, "remove", "pi-7")
     assert unasked.returncode == 2
+    assert "nobody is there to confirm" in unasked.stderr
     assert state_of(broker) == "online"
+    assert listed(broker)[0]["credential"] == "certificate"
 
-    done = on_hub(broker, "remove", "pi-7", "--yes")
-    assert done.returncode == 0, done.stderr
-    for topic in ("node/pi-7/status", "node/pi-7/metrics/cpu", "receipt/pi-7",
-                  "alert/pi-7/too_hot"):  # fmt: skip
-        assert f"rollcall/v1/{topic}\n" in told.stdout
-        assert f"rollcall/v1/{topic}\n" in done.stdout
-    wait_until(
-        lambda: "expired or revoked?" in node.log.read_text("utf-8"), what="its log says why"
-    )
-    with pytest.raises(BrokerError), Probe(node.door(broker)):
-        pass
-    assert set(retained(broker)) == others
-    assert recorder.samples() == known
-    assert on_hub(broker, "remove", "pi-7", "--yes").returncode == 0
+
+def test_a_node_that_comes_back_at_every_moment_is_shut_out_all_the_same(
+    broker: OwnBroker, node: Node
+) -> None:
+    with inviting(broker, "pi-7") as hub:
+        assert node.join(hub.invitation()).returncode == 0
+    door = node.door(broker)
+    stop = threading.Event()
+    came = 0
+
+    def come_back() -> None:
+        nonlocal came
+        while not stop.is_set():
+            with suppress(BrokerError), Probe(door) as probe:
+                came += 1
+                while not stop.is_set():
+                    probe.publish("rollcall/v1/node/pi-7/status", b"{}", retain=True)
+
+    thread = threading.Thread(target=come_back)
+    thread.start()
+    try:
+        wait_until(lambda: came > 0, what="the stubborn node")
+        done = on_hub(broker, "remove", "pi-7", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert retained(broker) == {}
+        assert came == 1
+    finally:
+        stop.set()
+        thread.join()
 
 
 def test_the_will_of_a_removed_node_does_not_bring_it_back(broker: OwnBroker, node: Node) -> None:
