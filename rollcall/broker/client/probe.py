@@ -82,10 +82,7 @@ class Probe:
         host, port = (str(door.socket), 1) if door.socket else (door.host, door.port)
         self._paho.connect_timeout = self._timeout_s
         try:
-            if door.socket:
-                # paho leaves a UNIX socket open when nobody answers there.
-                with socket.socket(socket.AF_UNIX) as knock:
-                    knock.connect(str(door.socket))
+            _knock(door, self._timeout_s)
             self._paho.connect(host, port, keepalive=30, clean_start=True)
         except (OSError, ValueError) as error:
             raise BrokerError(f"{self._where}: {error}") from error
@@ -211,3 +208,17 @@ class Probe:
         with self._changed:
             self._fences += 1
             self._changed.notify_all()
+
+
+def _knock(door: Door, timeout_s: float) -> None:
+    """Open the door once and close it: paho leaves a socket open when that fails.
+
+    Raises OSError; ssl.SSLError with the reason when the certificate is not the right one.
+    """
+    if door.socket:
+        with socket.socket(socket.AF_UNIX) as knock:
+            knock.connect(str(door.socket))
+        return
+    with socket.create_connection((door.host, door.port), timeout_s) as knock:
+        if door.tls:
+            door.tls.wrap_socket(knock, server_hostname=door.host).close()
