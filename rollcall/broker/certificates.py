@@ -210,6 +210,20 @@ def check_credential(credential: Credential, authority_pem: str, name: str) -> D
     return found
 
 
+def server_names(certificate_pem: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Give the host names and addresses that a certificate is for. Raises CredentialError."""
+    try:
+        certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return frozenset(), frozenset()
+    except ValueError as error:
+        raise CredentialError("this is no certificate") from error
+    hosts = names.get_values_for_type(x509.DNSName)
+    addresses = names.get_values_for_type(x509.IPAddress)
+    return frozenset(hosts), frozenset(str(address) for address in addresses)
+
+
 def public_key_pin(certificate_der: bytes) -> str:
     """Give the SHA-256 of a certificate's public key, base64url without padding (43 characters).
 

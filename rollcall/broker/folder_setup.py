@@ -99,12 +99,9 @@ def _issuing_server(authority: Authority, plan: Plan, now: dt.datetime) -> Calla
 
 
 def _is_named(broker: BrokerFolder) -> bool:
-    """Say whether the server's certificate was made for these names and addresses."""
-    try:
-        was = BrokerFolder.open(broker.folder).plan
-    except BrokerFolderError:
-        return False
-    return (was.hosts, was.addresses) == (broker.plan.hosts, broker.plan.addresses)
+    """Say whether the server's certificate is for just these names and addresses."""
+    found = certificates.server_names(broker.authority.server_certificate_file.read_text("utf-8"))
+    return found == (frozenset(broker.plan.hosts), frozenset(broker.plan.addresses))
 
 
 def _is_worn(certificate: Path, now: dt.datetime) -> bool:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +10,7 @@ import click
 
 from rollcall.broker import folder_setup
 from rollcall.broker.acl import access_list
+from rollcall.broker.broker_check import Finding, findings
 from rollcall.broker.broker_folder import (
     SERVICES,
     BrokerFolder,
@@ -24,7 +26,13 @@ from rollcall.broker.topics import TopicError, Topics
 from rollcall.console.broker_names import this_machine
 from rollcall.console.broker_place import folder_option
 from rollcall.console.broker_run import run_broker
-from rollcall.console.options import CommandError, Options, shared
+from rollcall.console.options import (
+    EXIT_CRITICAL,
+    EXIT_WARNINGS,
+    CommandError,
+    Options,
+    shared,
+)
 
 _TLS_PORT: Final = 8883
 _PLAIN_PORT: Final = 1883
@@ -220,3 +228,39 @@ def run(folder: Path) -> None:
     The revocation list is signed anew every day: an expired one locks everybody out.
     """
     run_broker(folder)
+
+
+@broker.command()
+@folder_option
+@shared
+@click.pass_obj
+def check(options: Options, folder: Path) -> int:
+    """Look at the broker as each of its users would, and say what is wrong and what to try.
+
+    Exit code 0: all well; 3: something to see to; 4: something does not work.
+    """
+    try:
+        made = BrokerFolder.open(folder)
+        version = require_supported(find_mosquitto())
+    except (MosquittoError, BrokerFolderError) as error:
+        what, _, remedy = str(error).partition("; try: ")
+        raise CommandError(what, remedy or "rollcall broker init") from error
+    keep_alive_s = options.settings().broker.keep_alive
+    found = [Finding("mosquitto", f"version {version}")]
+    found += findings(made, keep_alive_s=keep_alive_s, now=dt.datetime.now(dt.UTC))
+    if options.json:
+        answer = {"schema": 1, "folder": str(folder), "findings": [asdict(one) for one in found]}
+        click.echo(json.dumps(answer, indent=2))
+    else:
+        for one in found:
+            _say_finding(one)
+    if any(one.is_fatal for one in found):
+        return EXIT_CRITICAL
+    return 0 if all(one.is_good for one in found) else EXIT_WARNINGS
+
+
+def _say_finding(one: Finding) -> None:
+    mark = "ok  " if one.is_good else "CRIT" if one.is_fatal else "WARN"
+    click.echo(f" {mark} {one.subject:<14}{one.text}")
+    if one.remedy:
+        click.echo(f"      try: {one.remedy}")
