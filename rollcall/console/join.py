@@ -1,7 +1,9 @@
 """`rollcall node join`: on the node, become a node of the cluster."""
 
 import datetime as dt
+import os
 import shlex
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +14,7 @@ from rollcall.broker.enrolment import Bundle, EnrolmentError, Invitation, Welcom
 from rollcall.broker.enrolment_client import ask
 from rollcall.console.node_files import NodeFiles, default_folder
 from rollcall.console.options import CommandError, shared
+from rollcall.console.run import PROGRAMS
 
 _LONGEST_BUNDLE_BYTES: Final = 200_000
 
@@ -23,12 +26,14 @@ _LONGEST_BUNDLE_BYTES: Final = 200_000
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the node's files go; default: where the agent looks by itself.",
 )
+@click.option("--run", is_flag=True, help="Then run the agent, in the foreground.")
 @shared
-def join(invitation: str, folder: Path | None) -> None:
-    """Join the cluster: run this on the node, as `rollcall node add` on the hub says.
+def join(invitation: str, folder: Path | None, *, run: bool) -> None:
+    """Join the cluster; run this on the node.
 
-    The key is made here and never leaves this machine. From a FILE that `rollcall node add
-    --bundle` wrote, no network is needed; the key is then the one in it, and FILE is removed.
+    INVITATION is what `rollcall node add` prints on the hub. The key is made here and never leaves
+    this machine. From a FILE that `rollcall node add --bundle` wrote, no network is needed; the key
+    is then the one in it, and FILE is removed.
     """
     files = NodeFiles((folder or default_folder()).absolute())
     try:
@@ -44,6 +49,11 @@ def join(invitation: str, folder: Path | None) -> None:
             f"{error.filename or files.folder}: {error.strerror}", "another --folder, or sudo"
         ) from error
     _tell(welcome, found, files)
+    if run:
+        sys.stdout.flush()
+        agent = [sys.executable, "-m", PROGRAMS["agent"], "--config", str(files.configuration)]
+        os.execv(sys.executable, agent)  # noqa: S606 - our own program
+    _tell_how_to_start(files)
 
 
 def _by_network(invitation: Invitation, files: NodeFiles) -> tuple[Welcome, Details | None]:
@@ -76,6 +86,9 @@ def _tell(welcome: Welcome, found: Details | None, files: NodeFiles) -> None:
         days = (found.not_after - dt.datetime.now(dt.UTC)).days
         click.echo(f"Its certificate is valid for {days} days, until {found.not_after:%d %b %Y}.")
     click.echo(f"Its files are in {files.folder}; only this user can read them.")
+
+
+def _tell_how_to_start(files: NodeFiles) -> None:
     where = files.folder != default_folder()
     option = f" --config {shlex.quote(str(files.configuration))}" if where else ""
     click.echo("Start the agent, or, if it runs, let it go on: it takes a new certificate itself.")

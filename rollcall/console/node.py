@@ -12,7 +12,7 @@ from rollcall.console.options import shared
 @click.group()
 @shared
 def node() -> None:
-    """Let nodes in, look at them, give them new certificates, remove them."""
+    """Let nodes in, list, renew and remove them."""
 
 
 for _command in (add, join, list_nodes, renew, remove):

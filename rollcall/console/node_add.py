@@ -26,6 +26,7 @@ _ANY: Final = "+"
 
 def _options(command: click.decorators.FC) -> click.decorators.FC:
     for option in (
+        shared,
         click.option(
             "--bundle",
             type=click.Path(dir_okay=False, path_type=Path),
@@ -46,7 +47,6 @@ def _options(command: click.decorators.FC) -> click.decorators.FC:
         ),
         folder_option,
         click.argument("name"),
-        shared,
     ):
         command = option(command)
     return command
@@ -55,22 +55,23 @@ def _options(command: click.decorators.FC) -> click.decorators.FC:
 @click.command()
 @_options
 def add(name: str, folder: Path, host: str | None, port: int, bundle: Path | None) -> int:
-    """Let the node NAME in: prints the one command to run there, and waits for its first report.
+    """Let a node in, and wait for its first report.
 
-    The invitation is good once and for 15 minutes, and only while this command waits.
+    Prints the one command to run on the node NAME. The invitation is good once and for 15
+    minutes, and only while this command waits.
     """
     require_node_name(name)
     with told():
         hub = Hub.open(folder)
         if hub.members.has(name, now()):
             raise CommandError(f"{name} is let in already", f"rollcall node renew {name}")
-        return _let_in(hub, name, host, port, bundle)
+        return _let_in(hub, name, host, port, bundle, then=" --run")
 
 
 @click.command()
 @_options
 def renew(name: str, folder: Path, host: str | None, port: int, bundle: Path | None) -> int:
-    """Give the node NAME a new certificate: like add, for a node that is known.
+    """Give a node that is known a new certificate.
 
     Its name and its history stay. The old certificate is revoked when the node has been given the
     new one, with --bundle at once.
@@ -83,10 +84,13 @@ def renew(name: str, folder: Path, host: str | None, port: int, bundle: Path | N
         return _let_in(hub, name, host, port, bundle)
 
 
-def _let_in(hub: Hub, name: str, host: str | None, port: int, bundle: Path | None) -> int:
+def _let_in(
+    hub: Hub, name: str, host: str | None, port: int, bundle: Path | None, *, then: str = ""
+) -> int:
+    """Invite or write the bundle; `then` is what the node's command is to do besides."""
     address = hub.members.address(host)
     if bundle is not None:
-        _write_bundle(hub, name, address, bundle)
+        _write_bundle(hub, name, address, bundle, then)
         return 0
     hub.require_running()
     token = new_token()
@@ -97,7 +101,7 @@ def _let_in(hub: Hub, name: str, host: str | None, port: int, bundle: Path | Non
 
     with EnrolmentServer(admission, welcome, port=port, now=now()) as server:
         invitation = Invitation(address, server.port, name, server.pin, token)
-        _invite(invitation)
+        _invite(invitation, then)
         given = _wait_for_join(server, admission)
         click.echo(f"{name} joined from {server.joined_from}.", err=True)
         with _listening(hub, name) as reports:
@@ -106,14 +110,14 @@ def _let_in(hub: Hub, name: str, host: str | None, port: int, bundle: Path | Non
             return _wait_for_report(reports, name, admission)
 
 
-def _invite(invitation: Invitation) -> None:
+def _invite(invitation: Invitation, then: str) -> None:
     minutes = int(VALID_S // 60)
     click.echo(f"Run this on {invitation.node} (valid {minutes} minutes, once):", err=True)
-    click.echo(f"  rollcall node join '{invitation}'")
+    click.echo(f"  rollcall node join '{invitation}'{then}")
     click.echo("No network there: --bundle FILE. Waiting; Ctrl-C ends the invitation.", err=True)
 
 
-def _write_bundle(hub: Hub, name: str, address: str, path: Path) -> None:
+def _write_bundle(hub: Hub, name: str, address: str, path: Path, then: str) -> None:
     if path.exists():
         raise CommandError(f"{path} is there already", "another FILE")
     # Tried before anything is issued: a stick that is full or read-only leaves no trace.
@@ -124,7 +128,7 @@ def _write_bundle(hub: Hub, name: str, address: str, path: Path) -> None:
     click.echo(f"Wrote {path}. It holds the key of {name}, which was made here: whoever has the "
                "file is that node.")  # fmt: skip
     click.echo(f"Carry it to {name} and run there (it removes the file):")
-    click.echo(f"  rollcall node join {path.name}")
+    click.echo(f"  rollcall node join {path.name}{then}")
 
 
 def _put_in_force(hub: Hub, welcome: Welcome) -> None:

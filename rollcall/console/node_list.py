@@ -47,7 +47,7 @@ class Listed:
 @shared
 @click.pass_obj
 def list_nodes(options: Options, folder: Path) -> int:
-    """List every node that may come or has come: last seen, days left, version of its agent."""
+    """List the nodes: last seen, days left, agent."""
     with told():
         hub = Hub.open(folder)
         cluster, failure = _cluster(hub)

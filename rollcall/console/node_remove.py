@@ -72,7 +72,10 @@ _HISTORY = "history     stays in the database"
 @shared
 @click.pass_obj
 def remove(options: Options, name: str, folder: Path, *, dry_run: bool, yes: bool) -> int:
-    """Let the node NAME in no more: revoke, disconnect, clear its topics. History stays."""
+    """Let a node in no more.
+
+    Revokes its credential, ends its session, clears its topics. Its history stays.
+    """
     require_node_name(name)
     with told():
         hub = Hub.open(folder)

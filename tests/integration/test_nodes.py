@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import sqlite3
@@ -49,7 +50,7 @@ class Inviting:
             return self._out.read_text("utf-8").strip()
 
         printed = wait_until(line, what="the invitation")
-        return printed.removeprefix("rollcall node join ").strip("'")
+        return shlex.split(printed)[3]
 
     def done(self) -> int:
         return self.process.wait(30)
@@ -82,11 +83,19 @@ class Node:
         return rollcall("node", "join", invitation, "--folder", str(self.files))
 
     def start(self) -> None:
+        self._run("--config", str(self.files / "rollcall.toml"), "run", "agent")
+
+    def run(self, *arguments: str) -> None:
+        """Run the command that the hub printed; it becomes the agent."""
+        self._run(*arguments, "--folder", str(self.files))
+
+    def _run(self, *arguments: str) -> None:
         environment = {**os.environ, "ROLLCALL_AGENT__INTERVAL": "1"}
         environment["ROLLCALL_AGENT__STATE_DIR"] = json.dumps(str(self.folder / "state"))
-        command = [*CONSOLE, "--config", str(self.files / "rollcall.toml"), "run", "agent"]
         with self.log.open("ab") as log:
-            self.agent = subprocess.Popen(command, stderr=log, env=environment)
+            self.agent = subprocess.Popen(
+                [*CONSOLE, *arguments], stdout=log, stderr=log, env=environment
+            )
 
     def stop(self) -> int:
         assert self.agent is not None
@@ -200,6 +209,17 @@ def test_two_commands_make_a_node_that_reports_over_mutual_tls(
     table = on_hub(broker, "list").stdout.splitlines()
     assert table[0].split() == ["NODE", "STATE", "LAST", "SEEN", "CREDENTIAL", "AGENT"]
     assert "certificate for 396 days" in table[1]
+
+
+def test_one_command_on_the_node_is_enough(broker: OwnBroker, node: Node) -> None:
+    with inviting(broker, "pi-7") as hub:
+        hub.invitation()
+        printed = hub.said.partition("  rollcall ")[2].partition("\n")[0]
+        node.run(*shlex.split(printed))
+        assert hub.done() == 0, hub.said
+    assert state_of(broker) == "online"
+    assert node.stop() == 0
+    assert state_of(broker) == "offline"
 
 
 def test_an_invitation_that_was_used_or_is_not_ones_own_is_refused_in_words(
