@@ -1,11 +1,12 @@
 """What the `rollcall node` commands share on the hub: the broker's folder, and its operator."""
 
 import datetime as dt
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from rollcall.broker.broker_folder import OPERATOR, BrokerFolder, BrokerFolderError
 from rollcall.broker.certificates import CredentialError
@@ -16,7 +17,12 @@ from rollcall.broker.topics import Topics, is_node_name
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError
 from rollcall.service import settings
 
-_TRY = "; try: "
+_TRY: Final = "; try: "
+_REMEDIES: Final = {
+    errno.EACCES: "again with sudo",
+    errno.EPERM: "again with sudo",
+    errno.EADDRINUSE: "another port: --port 0",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,8 @@ def told() -> Iterator[None]:
         raise CommandError(*_parted(str(error), "rollcall broker check")) from error
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        raise CommandError(f"{where}{error.strerror or error}", "again with sudo") from error
+        remedy = _REMEDIES.get(error.errno or 0, "rollcall broker check")
+        raise CommandError(f"{where}{error.strerror or error}", remedy) from error
 
 
 def require_node_name(name: str) -> None:

@@ -45,8 +45,10 @@ def join(invitation: str, folder: Path | None, *, run: bool) -> None:
         what, _, remedy = str(error).partition("; try on the hub: ")
         raise CommandError(what, remedy or "rollcall node join --help") from error
     except OSError as error:
+        denied = isinstance(error, PermissionError)
         raise CommandError(
-            f"{error.filename or files.folder}: {error.strerror}", "another --folder, or sudo"
+            f"{error.filename or files.folder}: {error.strerror}",
+            "again with sudo, or another --folder" if denied else "rollcall node join --help",
         ) from error
     _tell(welcome, found, files)
     if run:

@@ -94,7 +94,7 @@ def _let_in(
         return 0
     hub.require_running()
     token = new_token()
-    admission = Admission.of(name, token, time.monotonic())
+    admission = Admission.of(name, token, time.monotonic(), VALID_S)
 
     def welcome(request_pem: str) -> Welcome:
         return hub.members.welcome(name, address, request_pem, now())

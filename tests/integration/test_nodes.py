@@ -17,10 +17,16 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from rollcall.broker.certificates import new_request
 from rollcall.broker.client.probe import NOT_AUTHORIZED, Door, Probe, RefusedError
+from rollcall.broker.enrolment import Invitation
+from rollcall.broker.enrolment_client import ask
 from rollcall.broker.mosquitto_conf import Profile
 from rollcall.broker.session import BrokerError
+from rollcall.console import node_add
+from rollcall.console.options import CommandError
 from tests.support.own_broker import OwnBroker, rollcall
 from tests.support.waiting import wait_until
 
@@ -408,6 +414,39 @@ def test_what_makes_no_sense_is_refused_with_the_command_that_does(
     there = on_hub(broker, "renew", "pi-7", "--bundle", str(bundle))
     assert "is there already" in there.stderr
     assert "no broker" in rollcall("node", "list", "--folder", str(tmp_path)).stderr
+
+
+def test_an_invitation_that_nobody_follows_ends_by_itself(
+    broker: OwnBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_add, "VALID_S", 0.3)
+    arguments = ["pi-7", "--folder", str(broker.folder), "--port", "0"]
+    ended = CliRunner().invoke(node_add.add, arguments).exception
+    assert isinstance(ended, CommandError)
+    assert "nobody joined as pi-7 in time" in str(ended)
+    assert ended.remedy == "rollcall node add pi-7"
+
+
+def test_a_node_that_joins_and_never_reports_is_a_warning(
+    broker: OwnBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def follow(invitation: Invitation, _then: str) -> None:
+        request, _ = new_request("pi-7")
+        joining = threading.Thread(target=ask, args=(invitation, request))
+        joining.start()
+
+    monkeypatch.setattr(node_add, "VALID_S", 3.0)
+    monkeypatch.setattr(node_add, "_invite", follow)
+    arguments = ["pi-7", "--folder", str(broker.folder), "--port", "0", "--host", "localhost"]
+    ended = CliRunner().invoke(node_add.add, arguments, standalone_mode=False)
+    assert ended.return_value == 3
+    assert "Is its agent running?" in ended.stderr
+
+
+def test_a_port_that_is_taken_is_said_to_be(broker: OwnBroker) -> None:
+    done = on_hub(broker, "add", "pi-7", "--port", str(broker.port))
+    assert done.returncode == 1
+    assert "Address already in use\ntry: another port" in done.stderr
 
 
 def test_without_a_running_broker_a_node_is_revoked_and_the_rest_said_to_be_undone(
