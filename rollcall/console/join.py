@@ -60,7 +60,7 @@ def join(invitation: str, folder: Path | None, *, run: bool) -> None:
 
 def _by_network(invitation: Invitation, files: NodeFiles) -> tuple[Welcome, Details | None]:
     # Before the token is used up.
-    files.check_free_for(invitation.node)
+    files.prepare(invitation.node)
     request_pem, key_pem = new_request(invitation.node)
     welcome = ask(invitation, request_pem)
     return welcome, files.install(welcome, key_pem)

@@ -4,6 +4,7 @@ Everything lies in one folder: `rollcall.toml`, `ca.crt`, and `node.crt` with `n
 the broker uses passwords, `password`. A configuration that is there is never overwritten.
 """
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,16 @@ class NodeFiles:
                 f"{self.configuration} is there already, for {whose}; move it away, or give "
                 "another folder: --folder DIR"
             )
+
+    def prepare(self, node: str) -> None:
+        """Make sure that `install` can work, before anything is asked of the hub.
+
+        Raises EnrolmentError, and OSError when the folder cannot be written to.
+        """
+        self.check_free_for(node)
+        make_private_folder(self.folder)
+        if not os.access(self.folder, os.W_OK):
+            raise PermissionError(errno.EACCES, "may not be written to", str(self.folder))
 
     def install(self, welcome: Welcome, key_pem: str) -> Details | None:
         """Write what the hub gave; the configuration only where there is none.

@@ -243,12 +243,16 @@ def test_an_invitation_that_was_used_or_is_not_ones_own_is_refused_in_words(
             assert refused.returncode == 1
             assert why in refused.stderr
             assert "\ntry: " in refused.stderr
+        (tmp_path / "file").touch()
+        nowhere = Node(tmp_path / "file").join(invitation)
+        assert nowhere.returncode == 1
+        assert f"error: {tmp_path}/file" in nowhere.stderr
         assert node.join(invitation).returncode == 0
         again = thief.join(invitation)
         assert again.returncode == 1
         assert "used already" in again.stderr
         assert "rollcall node remove pi-7" in again.stderr
-        assert not thief.files.exists()
+        assert not list(thief.files.glob("*"))
         wait_until(lambda: "is for pi-7" in hub.said, what="the hub tells of the thief")
     late = thief.join(invitation)
     assert "good once and for 15 minutes" in late.stderr
