@@ -23,7 +23,7 @@ from rollcall.broker.codec import DecodeError
 from rollcall.broker.messages import SERVICE_STATUS, ServiceOnline
 from rollcall.broker.mosquitto_conf import Profile
 from rollcall.broker.session import BrokerError
-from rollcall.broker.topics import ANNOUNCED, Kind, Role, Topics, role_of
+from rollcall.broker.topics import ANNOUNCED, Kind, Role, TopicError, Topics, role_of
 
 _WARN_BEFORE: Final = dt.timedelta(days=30)
 _WITHIN_S: Final = 3.0
@@ -169,9 +169,15 @@ def _connected(broker: BrokerFolder) -> frozenset[str] | None:
             heard = probe.heard()
     except (BrokerError, BrokerFolderError):
         return None
-    return frozenset(
-        topics.parse(message.topic).name for message in heard if _is_online(message.payload)
-    )
+    online = [message.topic for message in heard if _is_online(message.payload)]
+    return frozenset(_service(topics, topic) for topic in online)
+
+
+def _service(topics: Topics, topic: str) -> str:
+    try:
+        return topics.parse(topic).name
+    except TopicError:
+        return ""
 
 
 def _is_online(payload: bytes) -> bool:

@@ -69,6 +69,16 @@ def test_a_service_that_is_connected_is_left_alone(broker: OwnBroker) -> None:
         recorder.publish("rollcall/v1/service/recorder/status", b"", retain=True)
 
 
+def test_a_service_of_an_impossible_name_stops_nothing(broker: OwnBroker) -> None:
+    topic = "rollcall/v1/service/NO NAME/status"
+    status = b'{"state":"online","since":1,"version":"1"}'
+    with Probe(broker.operator()) as operator:
+        operator.publish(topic, status, retain=True)
+        done = rollcall("broker", "check", "--folder", str(broker.folder))
+        operator.publish(topic, b"", retain=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_folder_without_a_broker_is_named(tmp_path: Path) -> None:
     done = rollcall("broker", "check", "--folder", str(tmp_path))
     assert done.returncode == 1
