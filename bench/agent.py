@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from rollcall.broker.mosquitto import PrivateMosquitto, free_port, private_configuration
+from rollcall.broker.mosquitto import PrivateMosquitto, free_port
 
 _WARM_UP_S: Final = 5.0
 _COUNTERS: Final = ("$SYS/broker/messages/received", "$SYS/broker/bytes/received")
@@ -59,8 +59,8 @@ class CountingMosquitto(PrivateMosquitto):
     def configure(self) -> None:
         """Write the configuration."""
         super().configure()
-        text = private_configuration(self.port) + "sys_interval 1\n"
-        (self._folder / "mosquitto.conf").write_text(text, "utf-8")
+        with (self._folder / "mosquitto.conf").open("a", encoding="utf-8") as configuration:
+            configuration.write("sys_interval 1\n")
 
     def counted(self) -> tuple[int, int]:
         """Give the packets and bytes that came in."""

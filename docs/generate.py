@@ -1,4 +1,4 @@
-"""Generate what is told in two places: schemas, the topic table, the sample configuration.
+"""Generate what is told in two places: schemas, tables of topics and access, a configuration.
 
 `python -m docs.generate` writes; with `--check` it only says what has drifted, and exits 1 then.
 """
@@ -13,7 +13,16 @@ from pydantic import BaseModel
 
 from rollcall.broker import messages
 from rollcall.broker.codec import Codec
-from rollcall.broker.topics import BRANCHES, DEFAULT_PREFIX, VERSION, Branch, Kind
+from rollcall.broker.topics import (
+    BRANCHES,
+    DEFAULT_PREFIX,
+    FOREIGN,
+    NODE_TREE_READERS,
+    VERSION,
+    Branch,
+    Kind,
+    Role,
+)
 from rollcall.service.settings import Settings, data_folder
 
 _ROOT: Final = Path(__file__).parent.parent
@@ -55,11 +64,12 @@ def generated() -> dict[Path, str]:
         Path("rollcall/broker/schema") / f"{kind}.json": _schema(kind, codec)
         for kind, codec in _CODECS.items()
     }
-    topics = Path("docs/topics.md")
+    topics, security = Path("docs/topics.md"), Path("docs/security.md")
     return {
         **schemas,
         Path("docs/rollcall.sample.toml"): sample_configuration(),
-        topics: _between_marks((_ROOT / topics).read_text("utf-8"), topic_table()),
+        topics: _between_marks((_ROOT / topics).read_text("utf-8"), "topics", topic_table()),
+        security: _between_marks((_ROOT / security).read_text("utf-8"), "access", access_table()),
     }
 
 
@@ -67,6 +77,29 @@ def topic_table() -> str:
     """Write the topic tree as a table in Markdown."""
     rows = [_topic_row(branch) for branch in BRANCHES]
     return "\n".join(("| topic | retained | written by | what |", "|---|---|---|---|", *rows, ""))
+
+
+def access_table() -> str:
+    """Write who may publish and who may receive what as a table in Markdown."""
+    rows = [
+        (_topic(branch), _who(branch.writers, branch.levels), _who(branch.readers, branch.levels))
+        for branch in BRANCHES
+    ]
+    unknown = f"{DEFAULT_PREFIX}/{VERSION}/node/<node>/(anything else)"
+    rows.append((unknown, "nobody", _who(NODE_TREE_READERS, ())))
+    rows += [
+        (each.topic_filter, _who(each.writers, ()), _who(each.readers, ())) for each in FOREIGN
+    ]
+    lines = [f"| `{topic}` | {writers} | {readers} |" for topic, writers, readers in rows]
+    head = ("| topic | may publish | may receive |", "|---|---|---|")
+    return "\n".join((*head, *lines, ""))
+
+
+def _who(roles: tuple[Role, ...], levels: tuple[str, ...]) -> str:
+    """Name the roles; `NODE` and `SERVICE` are those that the topic names, if it names one."""
+    node = "that node" if "<" in "".join(levels) else "every node"
+    words = {Role.NODE: node, Role.SERVICE: "that service"}
+    return ", ".join(words.get(role, str(role)) for role in roles) or "nobody"
 
 
 def sample_configuration() -> str:
@@ -100,14 +133,18 @@ def _schema(kind: Kind, codec: Codec[Any]) -> str:
 
 
 def _topic_row(branch: Branch) -> str:
-    topic = "/".join((DEFAULT_PREFIX, VERSION, *branch.levels))
     retained = "yes" if branch.retained else "no"
     expiry = f", expires after {branch.expiry_s} s" if branch.expiry_s else ""
-    return f"| `{topic}` | {retained}{expiry} | {branch.writer} | {_SAY[branch.kind]} |"
+    writers = ", ".join(branch.writers)
+    return f"| `{_topic(branch)}` | {retained}{expiry} | {writers} | {_SAY[branch.kind]} |"
 
 
-def _between_marks(text: str, table: str) -> str:
-    begin, end = "<!-- generated: topics -->\n", "<!-- end -->"
+def _topic(branch: Branch) -> str:
+    return "/".join((DEFAULT_PREFIX, VERSION, *branch.levels))
+
+
+def _between_marks(text: str, name: str, table: str) -> str:
+    begin, end = f"<!-- generated: {name} -->\n", "<!-- end -->"
     before, _, rest = text.partition(begin)
     _, _, after = rest.partition(end)
     return f"{before}{begin}{table}{end}{after}"

@@ -1,11 +1,12 @@
-"""Write a configuration for a private Mosquitto on loopback, and run it.
+"""Find Mosquitto, and run a private one on loopback.
 
 The private broker has its own configuration, port and folder, and never touches one that the
-system runs. The limits are those of a broker that is to lose nothing to its own defaults.
+system runs.
 """
 
 import logging
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -13,10 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from rollcall.broker.mosquitto_conf import loopback_configuration
+
 _log = logging.getLogger(__name__)
 _LOOPBACK: Final = "127.0.0.1"
 _PLACES: Final = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 _STOP_WITHIN_S: Final = 5.0
+_OLDEST: Final = (2, 0, 11)
 
 
 class MosquittoError(RuntimeError):
@@ -54,29 +58,31 @@ def is_free(port: int) -> bool:
         return True
 
 
-def private_configuration(port: int) -> str:
-    """Write the text of `mosquitto.conf` for a private broker on loopback.
+def require_supported(program: Path) -> str:
+    """Give the version of the Mosquitto at `program`, such as `2.0.11`.
 
-    It keeps nothing across its own death: agents bring everything back.
+    Raises MosquittoError when it cannot be told, or is older than what we have tried.
     """
-    lines = [
-        f"listener {port} {_LOOPBACK}",
-        "allow_anonymous true",
-        "allow_zero_length_clientid true",
-        "persistence false",
-        "max_packet_size 327680",
-        "max_keepalive 120",
-        "max_queued_messages 100000",
-        "max_queued_bytes 67108864",
-        "set_tcp_nodelay true",
-        "log_dest stderr",
-        "log_type error",
-        "log_type warning",
-    ]
-    if os.geteuid() == 0:
-        # Started as root it would become `mosquitto`, which may not enter our folder.
-        lines.append("user root")
-    return "\n".join((*lines, ""))
+    # It answers a question for help with exit code 3.
+    done = subprocess.run(  # noqa: S603 - the broker's program
+        [program, "-h"], capture_output=True, text=True, check=False, timeout=_STOP_WITHIN_S
+    )
+    version = version_in(done.stdout)
+    if version is None:
+        raise MosquittoError(f"{program} -h names no version; try: apt-get install mosquitto")
+    if version < _OLDEST:
+        oldest = ".".join(map(str, _OLDEST))
+        raise MosquittoError(
+            f"{program} is version {'.'.join(map(str, version))}; {oldest} or newer is needed: "
+            "older ones have no password hashes worth the name; try: Debian 12 or newer"
+        )
+    return ".".join(map(str, version))
+
+
+def version_in(help_text: str) -> tuple[int, int, int] | None:
+    """Read the version from what `mosquitto -h` prints; None when it names none."""
+    found = re.search(r"^mosquitto version (\d+)\.(\d+)\.(\d+)", help_text, re.MULTILINE)
+    return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
 class PrivateMosquitto:
@@ -110,7 +116,10 @@ class PrivateMosquitto:
     def configure(self) -> None:
         """Write the configuration. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        (self._folder / "mosquitto.conf").write_text(private_configuration(self.port), "utf-8")
+        # Started as root it would become `mosquitto`, which may not enter our folder.
+        user = "root" if os.geteuid() == 0 else None
+        text = loopback_configuration(self.port, user=user)
+        (self._folder / "mosquitto.conf").write_text(text, "utf-8")
 
     def start(self) -> None:
         """Start the broker; it listens soon after. Raises MosquittoError, OSError."""

@@ -2,7 +2,8 @@
 
 Everything lies under ``<prefix>/v1/``. The third level says who writes: what is under
 ``node/<node>/`` is written by that node alone, so one access pattern covers it. `BRANCHES` is the
-whole tree as a table; building, parsing and documenting topics all read it.
+whole tree as a table, with who may publish and who may receive; building, parsing and documenting
+topics and the broker's access list all read it.
 """
 
 import re
@@ -16,7 +17,7 @@ VERSION: Final = "v1"
 DEFAULT_PREFIX: Final = "rollcall"
 SERVICES: Final = ("recorder", "alerts", "lcd", "dashboard", "admin", "homeassistant", "bridge")
 
-_NODE: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_NODE_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _COLLECTOR: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _RULE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -45,46 +46,127 @@ class Kind(StrEnum):
     SERVICE_REPLY = "service_reply"
 
 
+class Role(StrEnum):
+    """Who takes part. `NODE` and `SERVICE` mean the very one that the topic names."""
+
+    NODE = "node"
+    SERVICE = "service"
+    RECORDER = "recorder"
+    ALERTS = "alerts"
+    LCD = "lcd"
+    DASHBOARD = "dashboard"
+    HOMEASSISTANT = "homeassistant"
+    ADMIN = "admin"
+
+
 @dataclass(frozen=True, slots=True)
 class Branch:
     """One line of the topic tree.
 
-    `levels` are the levels below the root; a level in angle brackets is a placeholder.
+    `levels` are the levels below the root; a level in angle brackets is a placeholder. An
+    administrator may publish and receive on every branch, and is named where that is the rule.
     """
 
     kind: Kind
     levels: tuple[str, ...]
-    writer: str
+    writers: tuple[Role, ...]
+    readers: tuple[Role, ...]
     retained: bool
     expiry_s: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A topic filter outside the tree, and what roles may do there."""
+
+    topic_filter: str
+    writers: tuple[Role, ...]
+    readers: tuple[Role, ...]
+
+
+# They also hear what nodes say on topics that the tree does not know: the recorder reports it.
+NODE_TREE_READERS: Final = (Role.RECORDER, Role.ALERTS, Role.DASHBOARD)
+# The services that announce themselves and answer commands.
+ANNOUNCED: Final = (Role.RECORDER, Role.ALERTS, Role.LCD, Role.DASHBOARD)
+_EVERY_SERVICE: Final = (*ANNOUNCED, Role.HOMEASSISTANT)
+_NODE: Final = (Role.NODE,)
+
 BRANCHES: Final = (
-    Branch(Kind.STATUS, ("node", "<node>", "status"), "node", retained=True),
-    Branch(Kind.INFO, ("node", "<node>", "info"), "node", retained=True),
+    Branch(
+        Kind.STATUS,
+        ("node", "<node>", "status"),
+        _NODE,
+        (Role.NODE, *_EVERY_SERVICE),
+        retained=True,
+    ),
+    Branch(Kind.INFO, ("node", "<node>", "info"), _NODE, _EVERY_SERVICE, retained=True),
     Branch(
         Kind.METRICS,
         ("node", "<node>", "metrics", "<collector>"),
-        "node",
+        _NODE,
+        _EVERY_SERVICE,
         retained=True,
         expiry_s=86_400,
     ),
-    Branch(Kind.BACKLOG, ("node", "<node>", "backlog"), "node", retained=False),
-    Branch(Kind.APPLIED, ("node", "<node>", "applied"), "node", retained=True),
-    Branch(Kind.EVENT, ("node", "<node>", "event"), "node", retained=False),
-    Branch(Kind.NODE_REPLY, ("node", "<node>", "reply", "<id>"), "node", retained=False),
-    Branch(Kind.FLEET, ("control", "fleet"), "admin", retained=True),
+    Branch(Kind.BACKLOG, ("node", "<node>", "backlog"), _NODE, NODE_TREE_READERS, retained=False),
+    Branch(Kind.APPLIED, ("node", "<node>", "applied"), _NODE, NODE_TREE_READERS, retained=True),
+    Branch(Kind.EVENT, ("node", "<node>", "event"), _NODE, NODE_TREE_READERS, retained=False),
+    Branch(
+        Kind.NODE_REPLY,
+        ("node", "<node>", "reply", "<id>"),
+        _NODE,
+        NODE_TREE_READERS,
+        retained=False,
+    ),
+    Branch(
+        Kind.FLEET,
+        ("control", "fleet"),
+        (Role.ADMIN,),
+        (Role.NODE, *_EVERY_SERVICE),
+        retained=True,
+    ),
     Branch(
         Kind.COMMAND,
         ("control", "command", "<name>"),
-        "admin, alerts",
+        (Role.ADMIN, Role.ALERTS),
+        (Role.NODE, Role.SERVICE),
         retained=False,
         expiry_s=30,
     ),
-    Branch(Kind.RECEIPT, ("receipt", "<node>"), "recorder", retained=True),
-    Branch(Kind.ALERT, ("alert", "<node>", "<rule>"), "alerts", retained=True),
-    Branch(Kind.SERVICE_STATUS, ("service", "<name>", "status"), "service", retained=True),
-    Branch(Kind.SERVICE_REPLY, ("service", "<name>", "reply", "<id>"), "service", retained=False),
+    Branch(
+        Kind.RECEIPT,
+        ("receipt", "<node>"),
+        (Role.RECORDER,),
+        # A recorder looks for the receipts of a foreign database before it begins.
+        (Role.NODE, Role.RECORDER, Role.DASHBOARD),
+        retained=True,
+    ),
+    Branch(
+        Kind.ALERT,
+        ("alert", "<node>", "<rule>"),
+        (Role.ALERTS,),
+        _EVERY_SERVICE,
+        retained=True,
+    ),
+    Branch(
+        Kind.SERVICE_STATUS,
+        ("service", "<name>", "status"),
+        (Role.SERVICE,),
+        _EVERY_SERVICE,
+        retained=True,
+    ),
+    Branch(
+        Kind.SERVICE_REPLY,
+        ("service", "<name>", "reply", "<id>"),
+        (Role.SERVICE,),
+        (Role.ADMIN,),
+        retained=False,
+    ),
+)
+FOREIGN: Final = (
+    Foreign("homeassistant/#", (Role.HOMEASSISTANT,), (Role.HOMEASSISTANT,)),
+    Foreign("homeassistant/device/+/config", (Role.ADMIN,), (Role.ADMIN,)),
+    Foreign("$SYS/#", (), (Role.RECORDER, Role.ALERTS, Role.DASHBOARD, Role.ADMIN)),
 )
 _BY_KIND: Final = {branch.kind: branch for branch in BRANCHES}
 
@@ -94,9 +176,15 @@ def is_service_name(name: str) -> bool:
     return any(name == service or name.startswith(f"{service}-") for service in SERVICES)
 
 
+def role_of(user: str) -> Role:
+    """Give the role of the MQTT user `user`: a service's, with or without suffix, or a node's."""
+    services = (*_EVERY_SERVICE, Role.ADMIN)
+    return next((role for role in services if f"{user}-".startswith(f"{role}-")), Role.NODE)
+
+
 def is_node_name(name: str) -> bool:
     """Say whether `name` may be a node: the contract's pattern, and no service's name."""
-    return _NODE.fullmatch(name) is not None and not is_service_name(name)
+    return _NODE_NAME.fullmatch(name) is not None and not is_service_name(name)
 
 
 def node_name_from(hostname: str) -> str:
@@ -113,7 +201,7 @@ def node_name_from(hostname: str) -> str:
 
 
 def _is_name(text: str) -> bool:
-    return _NODE.fullmatch(text) is not None
+    return _NODE_NAME.fullmatch(text) is not None
 
 
 _ACCEPTS: Final[dict[str, Callable[[str], bool]]] = {
@@ -155,6 +243,12 @@ class Topics:
     def nodes_filter(self) -> str:
         """The topic filter of all that nodes write, also of what the tree does not know."""
         return f"{self.root}/node/#"
+
+    def node_filter(self, node: str) -> str:
+        """Give the topic filter of all that one node writes. Raises TopicError."""
+        if not is_node_name(node):
+            raise TopicError(f"{node[:200]!r} cannot be a node")
+        return f"{self.root}/node/{node}/#"
 
     def topic(self, kind: Kind, *names: str) -> str:
         """Build the topic of `kind`, filling its placeholders with `names` in order.
@@ -211,5 +305,5 @@ def _match(pattern: tuple[str, ...], levels: list[str]) -> tuple[str, ...] | Non
 
 
 def branch_of(kind: Kind) -> Branch:
-    """Give the line of the tree for `kind`: its writer, retention and expiry."""
+    """Give the line of the tree for `kind`: who writes and reads it, retention, expiry."""
     return _BY_KIND[kind]

@@ -3,13 +3,21 @@
 import click
 
 from rollcall import __version__
+from rollcall.console.later import LaterGroup
 from rollcall.console.options import shared
 from rollcall.console.run import run
 from rollcall.console.status import status
 from rollcall.console.up import up
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LaterGroup,
+    later={
+        "broker": ("rollcall.console.broker", "broker"),
+        "node": ("rollcall.console.node", "broker"),
+    },
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="rollcall")
 @shared
 def rollcall() -> None:

@@ -48,7 +48,7 @@ class _Child:
                 stdout=subprocess.PIPE if program.talks else log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, no thread runs here
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call, no thread runs here
             )
         if self.process.stdout is not None:
             os.set_blocking(self.process.stdout.fileno(), False)
@@ -143,7 +143,8 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("ROLLCALL_")}
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Ask the kernel for a SIGTERM when the parent dies; for the child, before it runs."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

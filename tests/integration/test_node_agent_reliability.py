@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from rollcall.broker.client import BrokerClient
-from rollcall.broker.mosquitto import private_configuration
 from rollcall.broker.session import Ready
 from rollcall.node_agent.announcement import NodeAnnouncement
 from rollcall.node_agent.spool import Spool
@@ -31,8 +30,8 @@ class BrokerThatAsks(BrokerUnderTest):
         self._lines = lines
 
     def configure(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        text = private_configuration(self.port)
+        super().configure()
+        text = (self._folder / "mosquitto.conf").read_text("utf-8")
         if any(line.startswith("password_file") for line in self._lines):
             text = text.replace("allow_anonymous true", "allow_anonymous false")
         # Options of a listener follow it.

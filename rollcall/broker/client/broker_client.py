@@ -12,6 +12,7 @@ import logging
 import queue
 import random
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -31,6 +32,8 @@ from rollcall.broker.client.paho_setup import (
     guarded,
     load_credentials,
     publish_properties,
+    reload_credentials,
+    transport_of,
     will_properties,
     without_delay,
 )
@@ -45,6 +48,8 @@ _ACKNOWLEDGED_WITHIN_S: Final = 30.0
 _GOODBYE_WITHIN_S: Final = 2.0
 _REFUSED_RETRY_S: Final = 60
 _MAX_UNACKNOWLEDGED: Final = 1000
+# With TLS 1.3 a refused certificate shows as nothing else, and paho knows no reason.
+_NO_ANSWER: Final = "the connection ended without an answer; is our certificate expired or revoked?"
 _FENCE: Final = "rollcall/nobody/subscribes/to/this"
 
 
@@ -82,15 +87,17 @@ class BrokerClient:
         self._last_birth_s = 0.0
         self._progress_s = 0.0
         self._last_refusal = ""
+        self._denied = False
         self.dropped = 0
         self.publish_failures = 0
         self.connections = 0
         self.attempts = 0
         self._waits_since_s = 0.0
+        self._tls: ssl.SSLContext | None = None
         self._paho = self._make(client_id)
 
     def __enter__(self) -> Self:
-        load_credentials(self._paho, self._endpoint)
+        self._tls = load_credentials(self._paho, self._endpoint)
         self._paho.connect_async(
             self._endpoint.host,
             self._endpoint.port,
@@ -265,6 +272,7 @@ class BrokerClient:
         paho = Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
+            transport=transport_of(self._endpoint),
             protocol=MQTTProtocolVersion.MQTTv5,
             manual_ack=self._session.manual_acknowledgement,
         )
@@ -287,6 +295,7 @@ class BrokerClient:
 
     def _on_pre_connect(self, paho: Client, _user: Any) -> None:
         self.attempts += 1
+        reload_credentials(paho, self._tls, self._endpoint)
         if self._announcement is not None:
             paho.will_set(
                 self._announcement.topic,
@@ -300,6 +309,7 @@ class BrokerClient:
         self, paho: Client, _user: Any, flags: ConnectFlags, reason: ReasonCode, _properties: Any
     ) -> None:
         if reason.is_failure:
+            self._denied = True
             self._refused(f"refused by the broker: {reason}")
             return
         paho.drop_out_messages()
@@ -311,6 +321,7 @@ class BrokerClient:
         self.attempts = 0
         self._resumed = flags.session_present
         self._last_refusal = ""
+        self._denied = False
         if self._subscriptions:
             self._subscribe(self._subscriptions)
         if self._announcement is None:
@@ -352,8 +363,10 @@ class BrokerClient:
         if was_connected:
             self._spread_reconnects()
             self._inbox.put(Lost(f"connection lost: {reason}"))
-        elif self._last_refusal:
+        elif self._denied:
             paho.reconnect_delay_set(_REFUSED_RETRY_S, _REFUSED_RETRY_S)
+        else:
+            self._refused(_NO_ANSWER)
 
     def _on_message(self, _paho: Client, _user: Any, message: MQTTMessage) -> None:
         if self._inbox.qsize() >= self._session.inbox_limit:

@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Final, ParamSpec
+from typing import Any, Final, Literal, ParamSpec
 
 from paho.mqtt.client import Client
 from paho.mqtt.packettypes import PacketTypes
@@ -18,12 +18,14 @@ _P = ParamSpec("_P")
 _MARGIN_S: Final = 1
 
 
-def load_credentials(paho: Client, endpoint: Endpoint) -> None:
-    """Give `paho` the user name, password and certificates of `endpoint`. Raises BrokerError."""
+def load_credentials(paho: Client, endpoint: Endpoint) -> ssl.SSLContext | None:
+    """Give `paho` the user name, password and certificates of `endpoint`. Raises BrokerError.
+
+    Gives the context of TLS, where there is one, for `reload_credentials`.
+    """
+    context = None
     try:
-        if endpoint.username:
-            password = endpoint.password_file and endpoint.password_file.read_text("utf-8")
-            paho.username_pw_set(endpoint.username, password.rstrip("\r\n") if password else None)
+        _load_password(paho, endpoint)
         if endpoint.ca_file:
             context = ssl.create_default_context(cafile=str(endpoint.ca_file))
             if endpoint.certificate_file:
@@ -34,6 +36,31 @@ def load_credentials(paho: Client, endpoint: Endpoint) -> None:
             f"the credentials for {endpoint.host}:{endpoint.port} cannot be read: {error}; "
             "check the *_file keys in [broker]"
         ) from error
+    return context
+
+
+def reload_credentials(paho: Client, context: ssl.SSLContext | None, endpoint: Endpoint) -> None:
+    """Take a renewed password or certificate from its file for the next connection.
+
+    What cannot be read stays as it was.
+    """
+    try:
+        _load_password(paho, endpoint)
+        if context is not None and endpoint.certificate_file:
+            context.load_cert_chain(endpoint.certificate_file, endpoint.key_file)
+    except (OSError, ssl.SSLError) as error:
+        _log.warning("the credentials cannot be read again: %s", error)
+
+
+def transport_of(endpoint: Endpoint) -> Literal["unix", "tcp"]:
+    """Say how to get to `endpoint`: a host that is a path is a UNIX socket."""
+    return "unix" if endpoint.host.startswith("/") else "tcp"
+
+
+def _load_password(paho: Client, endpoint: Endpoint) -> None:
+    if endpoint.username:
+        password = endpoint.password_file and endpoint.password_file.read_text("utf-8")
+        paho.username_pw_set(endpoint.username, password.rstrip("\r\n") if password else None)
 
 
 def connect_properties(session: Session, *, will_delay_s: int | None) -> Properties:
