@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+from click.core import ParameterSource
 
 from rollcall.broker import folder_setup
 from rollcall.broker.acl import access_list
@@ -222,11 +223,17 @@ def _say_next(made: BrokerFolder, identities: dict[str, str]) -> None:
 @broker.command()
 @folder_option
 @shared
-def run(folder: Path) -> None:
+@click.pass_context
+def run(context: click.Context, folder: Path) -> None:
     """Run the broker of the folder in the foreground, as systemd does.
 
-    The revocation list is signed anew every day: an expired one locks everybody out.
+    Where there is no broker yet, the default folder is made first, as `init` makes it. The
+    revocation list is signed anew every day: an expired one locks everybody out.
     """
+    is_default = context.get_parameter_source("folder") is ParameterSource.DEFAULT
+    if is_default and not folder.exists():
+        unsaid = dict.fromkeys(("profile", "port", "conf_d"))
+        context.invoke(init, folder=folder, names=(), services=(), dry_run=False, **unsaid)
     run_broker(folder)
 
 

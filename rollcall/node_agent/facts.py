@@ -14,7 +14,7 @@ from rollcall.broker.messages import FieldInfo, Info
 from rollcall.node_agent.collectors.declaration import Declaration
 from rollcall.node_agent.collectors.memory import parse_meminfo
 from rollcall.node_agent.host import Host
-from rollcall.node_agent.spool_file import Identity
+from rollcall.node_agent.spooled import Identity
 from rollcall.service.settings import Agent
 
 _BOARD: Final = "/proc/device-tree/model"

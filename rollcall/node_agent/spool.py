@@ -25,8 +25,8 @@ from rollcall.broker.messages import Eviction, Receipt
 from rollcall.node_agent import spool_file
 from rollcall.node_agent.account import SpoolSize
 from rollcall.node_agent.spans import Span, merged, overlaps, without
-from rollcall.node_agent.spool_file import Identity, SpoolError
-from rollcall.node_agent.spooled import Bounds, Item, Renewal, Stored, Taken
+from rollcall.node_agent.spool_file import SpoolError
+from rollcall.node_agent.spooled import Bounds, Identity, Item, Renewal, Stored, Taken
 
 _log = logging.getLogger(__name__)
 

@@ -10,9 +10,10 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from rollcall.node_agent.spooled import Identity
 
 _log = logging.getLogger(__name__)
 
@@ -45,28 +46,6 @@ _VERSIONS: Final = (
 
 class SpoolError(RuntimeError):
     """The spool cannot be used now; the text says why and what to try."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What tells one machine from another; what a host does not tell is empty.
-
-    `boards` are names of the hardware, any of which may be replaced: a serial number, or the
-    addresses of built-in network interfaces.
-    """
-
-    machine: str = ""
-    boards: frozenset[str] = frozenset()
-
-    def is_another_than(self, other: "Identity") -> bool:
-        """Say whether the two are certainly two machines."""
-        reinstalled = bool(self.machine and other.machine) and self.machine != other.machine
-        moved = bool(self.boards and other.boards) and self.boards.isdisjoint(other.boards)
-        return reinstalled or moved
-
-    def text(self) -> str:
-        """Write it for the file."""
-        return json.dumps([self.machine, sorted(self.boards)])
 
 
 def connect(path: Path) -> sqlite3.Connection:

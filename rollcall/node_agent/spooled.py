@@ -1,5 +1,9 @@
-"""What the spool takes and gives: items, when they were taken, the bounds. Values only."""
+"""What the spool takes and gives: items and when they were taken, bounds, whose it is.
 
+Values only.
+"""
+
+import json
 from dataclasses import dataclass
 
 
@@ -71,3 +75,25 @@ class Renewal:
 
     reason: str
     epoch_before: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What tells one machine from another; what a host does not tell is empty.
+
+    `boards` are names of the hardware, any of which may be replaced: a serial number, or the
+    addresses of built-in network interfaces.
+    """
+
+    machine: str = ""
+    boards: frozenset[str] = frozenset()
+
+    def is_another_than(self, other: "Identity") -> bool:
+        """Say whether the two are certainly two machines."""
+        reinstalled = bool(self.machine and other.machine) and self.machine != other.machine
+        moved = bool(self.boards and other.boards) and self.boards.isdisjoint(other.boards)
+        return reinstalled or moved
+
+    def text(self) -> str:
+        """Write it for the file."""
+        return json.dumps([self.machine, sorted(self.boards)])

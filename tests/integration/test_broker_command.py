@@ -27,7 +27,7 @@ ROOT = os.geteuid() == 0
 BECOME_NOBODY = """
 import encodings.idna, os, sys
 from rollcall.console.__main__ import main
-import rollcall.console.app
+import rollcall.console.app, rollcall.console.broker
 os.setgid(65534); os.setuid(65534)
 sys.exit(main())
 """

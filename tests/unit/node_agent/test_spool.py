@@ -12,8 +12,8 @@ import pytest
 
 from rollcall.broker.messages import Receipt
 from rollcall.node_agent.spool import Spool
-from rollcall.node_agent.spool_file import Identity, SpoolError
-from rollcall.node_agent.spooled import Bounds, Item, Renewal, Taken
+from rollcall.node_agent.spool_file import SpoolError
+from rollcall.node_agent.spooled import Bounds, Identity, Item, Renewal, Taken
 
 AMPLE = 10**12
 DAY_MS = 86_400_000
