@@ -175,6 +175,27 @@ def test_a_user_without_rights_has_a_broker_too(base: Path) -> None:
         assert process.wait(10) == 0
 
 
+@pytest.mark.skipif(not ROOT, reason="only root becomes somebody else")
+def test_run_makes_the_users_own_broker_where_there_is_none(base: Path) -> None:
+    os.chown(base, 65_534, 65_534)
+    environment = os.environ | {"HOME": str(base), "XDG_DATA_HOME": str(base / "data")}
+    made = base / "data/rollcall/broker"
+    with subprocess.Popen([*AS_NOBODY, "run"], stdout=subprocess.PIPE, env=environment) as process:
+        try:
+            wait_until((made / "state/operator.sock").exists, what="the broker")
+        finally:
+            process.terminate()
+        said, _ = process.communicate()
+        assert process.returncode == 0
+    assert b"certificate authority" in said
+    named = base / "elsewhere"
+    refused = subprocess.run(
+        [*AS_NOBODY, "run", "--folder", named],
+        capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
+    assert (refused.returncode, f"{named} holds no broker" in refused.stderr) == (1, True)
+
+
 def test_json_names_what_was_done(base: Path) -> None:
     answer = json.loads(init(base / "broker", "--dry-run", "--json"))
     assert answer["schema"] == 1
