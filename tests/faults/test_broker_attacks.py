@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -192,15 +192,14 @@ def test_an_empty_message_does_not_remove_what_another_retains(broker: OwnBroker
         assert ear.heard() == [Heard(topic, b"mine", retained=True) for topic in topics]
 
 
-@pytest.mark.parametrize("name", ["n1", "lcd", "alerts", "dashboard", "homeassistant"])
+@pytest.mark.parametrize("name", ["lcd", "alerts", "dashboard", "homeassistant"])
 def test_a_forged_receipt_reaches_nobody(broker: OwnBroker, name: str) -> None:
     receipt = b'{"database":"d","epoch":"9f3c21d07a5be4c8","through":999999,"missing":[]}'
     with Probe(broker.door("n1")) as victim, Probe(broker.door(name)) as forger:
-        if name != "n1":
-            victim.subscribe(f"{R}/receipt/n1")
-            assert forger.publish(f"{R}/receipt/n1", receipt, retain=True) == NOT_AUTHORIZED
-            victim.settle()
-            assert victim.heard() == []
+        victim.subscribe(f"{R}/receipt/n1")
+        assert forger.publish(f"{R}/receipt/n1", receipt, retain=True) == NOT_AUTHORIZED
+        victim.settle()
+        assert victim.heard() == []
 
 
 @pytest.mark.parametrize(
@@ -220,7 +219,9 @@ def test_the_will_of_a_node_speaks_for_nobody_else(broker: OwnBroker, topic: str
     with Probe(broker.door("admin")) as ear:
         ear.subscribe("#", "$SYS/broker/uptime", "$CONTROL/#")
         ear.heard()
-        vanish(Probe(broker.door("n1"), will=(topic, b"forged")))
+        # A newer Mosquitto does not even let in whose will is for $CONTROL.
+        with suppress(BrokerError):
+            vanish(Probe(broker.door("n1"), will=(topic, b"forged")))
         vanish(Probe(broker.door("n1"), will=(own, b"lost")))
         heard: list[Heard] = []
 
