@@ -321,6 +321,7 @@ def test_an_existing_mosquitto_gets_a_drop_in_and_hears_what_it_changes(base: Pa
         try:
             broker = BrokerFolder.open(base / "broker")
             wait_until(lambda: broker.running() == process.pid, what="their pid file")
+            wait_until((base / "broker/state/operator.sock").exists, what="the operator's socket")
             assert is_restricting(broker)
             with pytest.raises(RefusedError), Probe(Door(port=plain)):
                 pass
