@@ -187,10 +187,15 @@ def _told(story: str, expected: str, folder: Path) -> str:
     with Stage(folder) as stage:
         for action in story.split():
             stage.play(action)
-        wait_until(lambda: stage.retained() == expected, 40, what=expected)
-        deadline_s = time.monotonic() + QUIET_S
-        while time.monotonic() < deadline_s and stage.retained() == expected:
-            time.sleep(0.1)
+        since_s = time.monotonic()
+
+        def stays() -> bool:
+            nonlocal since_s
+            if stage.retained() != expected:
+                since_s = time.monotonic()
+            return time.monotonic() - since_s >= QUIET_S
+
+        wait_until(stays, 60, what=expected)
         return stage.retained()
 
 
