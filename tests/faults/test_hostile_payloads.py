@@ -67,7 +67,6 @@ def test_a_thousand_hostile_payloads_on_every_topic_stop_nobody(
 
         good = f"SELECT 1 FROM samples WHERE metric = 'load.load1' AND ts > {flooded_ms + 3000}"
         cluster.wait_for(good, 30)
-        assert all(cluster.is_running(name) for name in SERVICES)
         for name, since in before.items():
             healed = wait_until(lambda name=name: _online(cluster, name), 30)  # type: ignore[misc]
             assert healed["since"] == since

@@ -64,9 +64,6 @@ class ClusterUnderTest:
         """SIGTERM; give the exit code."""
         return self._programs[name].stop()
 
-    def is_running(self, name: str) -> bool:
-        return self._programs[name].is_running()
-
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the database as a person would: another process, read-only."""
         if not self.database.exists():
