@@ -4,17 +4,17 @@ Rules hold on a node where a template of one of its groups, or the node's own ta
 without any document all built-in rules hold everywhere.
 """
 
-from collections.abc import Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from rollcall.broker.fleet.document import Document, NodeTable, Template
+from rollcall.broker.fleet.effective import Effective, Membership
 from rollcall.broker.fleet.faults import FleetError, faults_of, keys_of, nearest, told
+from rollcall.broker.fleet.merge import Layer
 from rollcall.broker.fleet.rules import BUILT_IN, LATER_RULES, AnyRule, read_rules
-from rollcall.broker.fleet.tables import LABEL
 
 
 class Fleet:
@@ -26,6 +26,17 @@ class Fleet:
     def __init__(self, document: Document | None, rules: Mapping[str, AnyRule]) -> None:
         self.rules = rules
         self._document = document
+        self._membership = Membership(document or Document())
+
+    def groups_of(self, node: str, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """Name the groups that a node with these labels is in, in the document's order."""
+        return self._membership.groups_of(node, labels)
+
+    def effective(
+        self, node: str, labels: Mapping[str, str], below: Sequence[Layer] = ()
+    ) -> Effective:
+        """Say what holds on a node: templates in order, then its own table, over `below`."""
+        return self._membership.effective(node, labels, below)
 
     def rules_for(self, node: str, labels: Mapping[str, str]) -> dict[str, AnyRule]:
         """Give the rules that hold on `node` with these labels, by name; disabled ones do not."""
@@ -46,13 +57,8 @@ class Fleet:
     def _named(self, node: str, labels: Mapping[str, str]) -> set[str]:
         document = self._document
         assert document is not None
-        groups = {
-            group
-            for group, members in document.groups.items()
-            if any(_is_meant(member, node, labels) for member in members)
-        }
         tables: list[Template | NodeTable] = [
-            template for template in document.templates.values() if groups & set(template.groups)
+            document.templates[name] for name in self._membership.templates_of(node, labels)
         ]
         if node in document.nodes:
             tables.append(document.nodes[node])
@@ -103,13 +109,6 @@ def _dangling(document: Document) -> list[str]:
             else:
                 problems.append(f'{place}.rules: no rule "{rule}"{nearest(rule, rules)}')
     return problems
-
-
-def _is_meant(member: str, node: str, labels: Mapping[str, str]) -> bool:
-    if member.startswith(LABEL):
-        key, _, value = member.removeprefix(LABEL).partition("=")
-        return labels.get(key) == value
-    return fnmatchcase(node, member)
 
 
 def _known_at(fault: ErrorDetails) -> list[str]:

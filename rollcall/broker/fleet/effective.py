@@ -1,0 +1,111 @@
+"""What a document means for one node: its groups, its templates, its settings and their origins."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import translate
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from rollcall.broker.fleet.document import Document, NodeTable, Template
+from rollcall.broker.fleet.merge import Layer, Path, merge, without
+from rollcall.broker.fleet.tables import LABEL
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """What holds on one node.
+
+    `collectors` are the options by collector as written, without defaults. `origins` names for the
+    path of each value, such as `("collectors", "cpu", "interval")`, the layer that it is from.
+    """
+
+    groups: tuple[str, ...]
+    templates: tuple[str, ...]
+    description: str | None
+    collectors: dict[str, dict[str, JsonValue]]
+    origins: dict[Path, str]
+
+
+class _Meant(Protocol):
+    def __call__(self, node: str, labels: Mapping[str, str]) -> bool: ...
+
+
+class Membership:
+    """Which groups a node is in, which templates it has, and what they say together.
+
+    Patterns are compiled and layers made once: a large fleet asks this for each of its nodes.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self._groups = {
+            group: [_meant(member) for member in members]
+            for group, members in document.groups.items()
+        }
+        self._templates = [
+            (name, frozenset(template.groups), _layers(f"templates.{name}", template))
+            for name, template in document.templates.items()
+        ]
+        self._nodes = {
+            name: _layers(f"nodes.{name}", table, table.description)
+            for name, table in document.nodes.items()
+        }
+
+    def groups_of(self, node: str, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """Name the groups of a node, in the document's order."""
+        return tuple(
+            group
+            for group, members in self._groups.items()
+            if any(is_meant(node, labels) for is_meant in members)
+        )
+
+    def templates_of(self, node: str, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """Name the templates of a node, in the document's order: later ones win."""
+        groups = frozenset(self.groups_of(node, labels))
+        return tuple(name for name, meant, _ in self._templates if groups & meant)
+
+    def effective(
+        self, node: str, labels: Mapping[str, str], below: Sequence[Layer] = ()
+    ) -> Effective:
+        """Merge what is meant for a node, over the layers `below` (such as its local file)."""
+        groups = self.groups_of(node, labels)
+        among = frozenset(groups)
+        layers, templates = [*below], []
+        for name, meant, own in self._templates:
+            if among & meant:
+                templates.append(name)
+                layers += own
+        merged = merge([*layers, *self._nodes.get(node, ())])
+        description = merged.table.get("description")
+        return Effective(
+            groups=groups,
+            templates=tuple(templates),
+            description=description if isinstance(description, str) else None,
+            collectors=_tables(merged.table.get("collectors")),
+            origins=merged.origins,
+        )
+
+
+def _meant(member: str) -> _Meant:
+    if member.startswith(LABEL):
+        key, _, value = member.removeprefix(LABEL).partition("=")
+        return lambda node, labels: labels.get(key) == value  # noqa: ARG005 - one shape for both
+    matches = re.compile(translate(member)).match
+    return lambda node, labels: matches(node) is not None  # noqa: ARG005 - as above
+
+
+def _layers(
+    origin: str, table: Template | NodeTable, description: str | None = None
+) -> tuple[Layer, ...]:
+    """Give what a table takes away, then what it sets: so one table can replace another whole."""
+    said: dict[str, JsonValue] = {"collectors": {**table.collectors}}
+    if description is not None:
+        said["description"] = description
+    taken = without(table.unset_paths)
+    return (*((Layer(origin, taken),) if taken else ()), Layer(origin, said))
+
+
+def _tables(found: JsonValue) -> dict[str, dict[str, JsonValue]]:
+    tables = found if isinstance(found, dict) else {}
+    return {name: options for name, options in tables.items() if isinstance(options, dict)}
