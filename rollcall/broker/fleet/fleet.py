@@ -5,15 +5,14 @@ without any document all built-in rules hold everywhere.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from pydantic import JsonValue, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import JsonValue
 
 from rollcall.broker.fleet.document import Document, NodeTable, Template
 from rollcall.broker.fleet.effective import Effective, Membership
-from rollcall.broker.fleet.faults import FleetError, faults_of, keys_of, nearest, told
+from rollcall.broker.fleet.faults import FleetError, nearest
 from rollcall.broker.fleet.merge import Layer
+from rollcall.broker.fleet.reading import read_document
 from rollcall.broker.fleet.rules import BUILT_IN, LATER_RULES, AnyRule, read_rules
 
 
@@ -75,15 +74,19 @@ def read(document: Mapping[str, JsonValue], *, everywhere: bool = False) -> Flee
 
     Raises FleetError with every mistake at once.
     """
-    try:
-        parsed = Document.model_validate(document)
-    except ValidationError as error:
-        raise FleetError([told(fault, _known_at(fault)) for fault in faults_of(error)]) from error
-    rules, problems = read_rules(parsed.rules)
-    problems += _dangling(parsed)
+    parsed, rules, problems = examine(document)
     if problems:
         raise FleetError(problems)
     return Fleet(None if everywhere else parsed, rules)
+
+
+def examine(
+    document: Mapping[str, JsonValue],
+) -> tuple[Document, dict[str, AnyRule], list[str]]:
+    """Give what can be read of a document and its rules, and everything that is wrong in it."""
+    parsed, problems = read_document(document)
+    rules, faults = read_rules(parsed.rules)
+    return parsed, rules, [*problems, *faults, *_dangling(parsed)]
 
 
 def _dangling(document: Document) -> list[str]:
@@ -109,9 +112,3 @@ def _dangling(document: Document) -> list[str]:
             else:
                 problems.append(f'{place}.rules: no rule "{rule}"{nearest(rule, rules)}')
     return problems
-
-
-def _known_at(fault: ErrorDetails) -> list[str]:
-    within = {"templates": Template, "nodes": NodeTable}.get(str(fault["loc"][0]))
-    model: Any = within if within is not None and len(fault["loc"]) > 1 else Document
-    return keys_of(model)
