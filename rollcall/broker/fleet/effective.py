@@ -65,6 +65,10 @@ class Membership:
         groups = frozenset(self.groups_of(node, labels))
         return tuple(name for name, meant, _ in self._templates if groups & meant)
 
+    def likeness(self, node: str, labels: Mapping[str, str]) -> tuple[tuple[str, ...], str]:
+        """Give a value that is equal for nodes for which the document means the same."""
+        return self.groups_of(node, labels), node if node in self._nodes else ""
+
     def effective(
         self, node: str, labels: Mapping[str, str], below: Sequence[Layer] = ()
     ) -> Effective:

@@ -31,6 +31,10 @@ class Fleet:
         """Name the groups that a node with these labels is in, in the document's order."""
         return self._membership.groups_of(node, labels)
 
+    def likeness(self, node: str, labels: Mapping[str, str]) -> tuple[tuple[str, ...], str]:
+        """Give a value that is equal for nodes for which the document means the same."""
+        return self._membership.likeness(node, labels)
+
     def effective(
         self, node: str, labels: Mapping[str, str], below: Sequence[Layer] = ()
     ) -> Effective:

@@ -123,17 +123,19 @@ def _together(document: Document, known: Known) -> Iterator[tuple[Level, str]]:
     alone = {text.partition("collectors.")[2] for _, text in _settings(document, known)}
     seen = set()
     for node, labels in _asked_for(document, known).items():
-        templates = membership.templates_of(node, labels)
-        if (templates, own := node if node in document.nodes else "") in seen:
+        alike = membership.likeness(node, labels)
+        if alike in seen:
             continue
-        seen.add((templates, own))
+        seen.add(alike)
         for name, options in membership.effective(node, labels).collectors.items():
             collector = known.collectors.get(name)
             for fault in collector.faults(options) if collector else ():
                 if fault.partition("collectors.")[2] not in alone:
-                    places = " and ".join([f"templates.{each}" for each in templates])
-                    place = f"nodes.{own}" if own else places
-                    yield Level.FAULT, f"{place}: together, on {node}: {fault}"
+                    templates = membership.templates_of(node, labels)
+                    place = (
+                        f"nodes.{node}" if node in document.nodes else f"templates.{templates[-1]}"
+                    )
+                    yield Level.FAULT, f"{place}: together with what else holds on {node}: {fault}"
 
 
 def _asked_for(document: Document, known: Known) -> dict[str, Labels]:

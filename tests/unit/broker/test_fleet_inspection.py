@@ -135,7 +135,7 @@ def test_settings_that_are_right_alone_and_wrong_together_are_a_fault() -> None:
         + '[nodes.pi-1]\ncollectors.cpu = { interval = "2s" }\n'
     )
     why = "collectors.cpu.sample: goes from 0.5 s to half the interval"
-    assert said(text) == [("fault", 7, f"nodes.pi-1: together, on pi-1: {why}")]
+    assert said(text) == [("fault", 7, f"nodes.pi-1: together with what else holds on pi-1: {why}")]
 
 
 def test_a_plug_in_is_known_as_soon_as_a_running_node_announces_it() -> None:
