@@ -58,8 +58,8 @@ def test_a_group_is_joined_and_left() -> None:
     assert changed(groups={"all": ["*"], "pis": ["pi-1", "label:role=web"]}) == [
         Difference("group pis", None, "a member", ("nas",)),
         Difference("group pis", "a member", None, ("pi-2",)),
-        Difference("rule too_hot", "holds", None, ("pi-2",)),
         Difference("rule too_hot", None, "holds", ("nas",)),
+        Difference("rule too_hot", "holds", None, ("pi-2",)),
     ]
 
 
