@@ -57,15 +57,31 @@ class Fleet:
         ]
         return sorted(set(document.rules) - {name for table in tables for name in table.rules})
 
+    @property
+    def named_nodes(self) -> frozenset[str]:
+        """The nodes that have a table of their own, whether they exist or not."""
+        return frozenset(self._document.nodes if self._document else ())
+
+    def askers_of(self, rule: str, node: str, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """Name what asks for a rule on a node: `templates.base`, `nodes.pi-3`."""
+        if self._document is None:
+            return ("built in",)
+        tables = self._tables_for(node, labels)
+        return tuple(place for place, table in tables.items() if rule in table.rules)
+
     def _named(self, node: str, labels: Mapping[str, str]) -> set[str]:
+        return {name for table in self._tables_for(node, labels).values() for name in table.rules}
+
+    def _tables_for(self, node: str, labels: Mapping[str, str]) -> dict[str, Template | NodeTable]:
         document = self._document
         assert document is not None
-        tables: list[Template | NodeTable] = [
-            document.templates[name] for name in self._membership.templates_of(node, labels)
-        ]
+        tables: dict[str, Template | NodeTable] = {
+            f"templates.{name}": document.templates[name]
+            for name in self._membership.templates_of(node, labels)
+        }
         if node in document.nodes:
-            tables.append(document.nodes[node])
-        return {name for table in tables for name in table.rules}
+            tables[f"nodes.{node}"] = document.nodes[node]
+        return tables
 
 
 def built_in() -> Fleet:
