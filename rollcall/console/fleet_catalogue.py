@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from pydantic import JsonValue
-from pydantic_core import to_jsonable_python
 
 from rollcall.broker.fleet.inspection import Collector
 from rollcall.broker.messages import Info
@@ -12,9 +11,12 @@ from rollcall.node_agent.collectors import DECLARATIONS
 from rollcall.node_agent.collectors.declaration import Declaration
 from rollcall.node_agent.collectors.textfile import Textfile
 from rollcall.node_agent.options import BlockingOptions, Options, read
+from rollcall.service.settings import Agent
 
 # Where a table names no interval, any may be in force on the node: the longest forbids nothing.
 _LONGEST_S: Final = 21_600
+# What the agent takes where neither its own file nor the document names an interval.
+_INTERVAL_S: Final = Agent.model_fields["interval"].default
 
 
 def collectors(infos: Iterable[Info] = ()) -> dict[str, Collector]:
@@ -26,13 +28,26 @@ def collectors(infos: Iterable[Info] = ()) -> dict[str, Collector]:
     return {**plug_ins, Textfile.declaration.name: textfile, **built_in}
 
 
-def defaults(interval_s: int) -> dict[str, dict[str, JsonValue]]:
+def defaults() -> dict[str, dict[str, JsonValue]]:
     """Give the value of every option of the built-in collectors that nobody sets."""
-    found = {}
-    for declared in DECLARATIONS:
-        options = declared.options(interval=max(interval_s, declared.at_least_s))
-        found[declared.name] = to_jsonable_python(options.model_dump(mode="json"))
-    return found
+    options = _options({})
+    return {name: each.model_dump(mode="json") for name, each in options.items()}
+
+
+def as_applied(
+    tables: Mapping[str, Mapping[str, JsonValue]],
+) -> dict[str, dict[str, JsonValue]]:
+    """Give the options of the built-in collectors as a node answers with them."""
+    return {
+        name: each.model_dump(mode="json", exclude_none=True)
+        for name, each in _options(tables).items()
+    }
+
+
+def _options(tables: Mapping[str, Mapping[str, JsonValue]]) -> dict[str, Options]:
+    kinds = {each.name: each.options for each in DECLARATIONS}
+    intervals = {each.name: max(_INTERVAL_S, each.at_least_s) for each in DECLARATIONS}
+    return read(kinds, tables, intervals=intervals)[0]
 
 
 def _built_in(declared: Declaration) -> Collector:

@@ -9,7 +9,7 @@ from rollcall.broker.client import BrokerClient
 from rollcall.broker.cluster import Cluster, Now
 from rollcall.broker.codec import DecodeError
 from rollcall.broker.session import Arrived, BrokerError, Lost, Ready
-from rollcall.broker.topics import Kind, TopicError, Topics
+from rollcall.broker.topics import Address, Kind, TopicError, Topics
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError
 from rollcall.service.settings import Broker
 
@@ -47,6 +47,13 @@ class Link:
             except (TopicError, DecodeError):
                 self.unreadable += 1
         return item
+
+    def address_of(self, arrived: Arrived) -> Address | None:
+        """Say what a message is about; None for a topic that is not of the tree."""
+        try:
+            return self.topics.parse(arrived.topic)
+        except TopicError:
+            return None
 
     def out_of_reach(self, why: str) -> CommandError:
         """Say that the broker cannot be talked to."""

@@ -152,7 +152,7 @@ def test_a_plug_in_is_known_as_soon_as_a_running_node_announces_it() -> None:
 
 
 def test_defaults_are_given_for_every_option_of_every_built_in_collector() -> None:
-    found = defaults(10)
+    found = defaults()
     assert found["cpu"] == {"enabled": True, "interval": 10, "sample": None, "per_core": False}
     assert found["disk"]["interval"] == 60
     assert {name: set(options) for name, options in found.items()} == {
