@@ -12,11 +12,10 @@ from pydantic import JsonValue
 
 from rollcall.broker.fleet.differences import differences
 from rollcall.broker.fleet.inspection import Known
-from rollcall.broker.fleet.published import digest
 from rollcall.broker.fleet.source import Source
 from rollcall.console import fleet_words as says
 from rollcall.console import words
-from rollcall.console.fleet_apply import put_into_force
+from rollcall.console.fleet_apply import already_in_force, put_into_force
 from rollcall.console.fleet_catalogue import collectors, defaults
 from rollcall.console.fleet_effective import rows
 from rollcall.console.fleet_file import Inspected, inspected, read_file
@@ -159,24 +158,24 @@ def _replace(
         if options.json:
             _print_json(changes)
         return found.code
-    same = seen.in_force is not None and seen.in_force.digest == digest(found.source.table)
-    if same and not options.json:
-        click.echo("It is in force already; asking the nodes again.", err=True)
-    if not yes:
-        _ask(options, seen)
-    answers = put_into_force(
-        options.settings().broker,
-        seen,
-        found.source.table,
-        file=Path(found.name).name if found.source.lines else None,
-        lines=found.rule_lines,
-        timeout_s=timeout_s,
-    )
+    if (answers := already_in_force(seen, found.source.table)) is None:
+        if not yes:
+            _ask(options, seen)
+        answers = put_into_force(
+            options.settings().broker,
+            seen,
+            found.source.table,
+            file=Path(found.name).name if found.source.lines else None,
+            lines=found.rule_lines,
+            timeout_s=timeout_s,
+        )
+    revision = answers.fleet.revision
+    published = seen.in_force is None or revision != seen.in_force.revision
     if options.json:
-        told = {"revision": answers.fleet.revision, "digest": answers.fleet.digest}
+        told = {"revision": revision, "digest": answers.fleet.digest, "published": published}
         _print_json({**changes, **told, "nodes": answers.as_json()})
     else:
-        click.echo(f"Revision {answers.fleet.revision} is in force.")
+        click.echo(f"Revision {revision} is in force{'' if published else ' already'}.")
         for line in answers.lines():
             click.echo(f"  {line}")
     return 0 if answers.all_applied else EXIT_WARNINGS
@@ -199,6 +198,8 @@ def _changes(options: Options, seen: Situation, found: Inspected) -> dict[str, A
         if not options.json:
             click.echo(f"{found.name}: refused; nothing was changed", err=True)
         return {**told, "valid": False}
+    if seen.fault and not options.json:
+        click.echo(f"{seen.fault}; compared with no document at all", err=True)
     before = seen.fleet()
     nodes = {
         **{name: {} for name in sorted(before.named_nodes | found.fleet.named_nodes)},
@@ -208,7 +209,7 @@ def _changes(options: Options, seen: Situation, found: Inspected) -> dict[str, A
     if not options.json:
         for line in says.difference_lines(changes, len(nodes)):
             click.echo(line)
-    return {**told, "valid": True, "changes": says.difference_json(changes)}
+    return {**told, "valid": True, "fault": seen.fault, "changes": says.difference_json(changes)}
 
 
 def _previous(database: str, seen: Situation) -> Any:

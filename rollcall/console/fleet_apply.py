@@ -11,7 +11,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from rollcall.broker.codec import DecodeError
-from rollcall.broker.fleet.published import sealed
+from rollcall.broker.fleet.published import digest, sealed
 from rollcall.broker.messages import APPLIED, FLEET, Fleet, encode
 from rollcall.broker.session import Arrived
 from rollcall.broker.topics import Kind, branch_of
@@ -23,6 +23,16 @@ from rollcall.service.lifecycle import EXIT_CONFIGURATION
 from rollcall.service.settings import Broker
 
 _TAKEN_WITHIN_S: Final = 5.0
+
+
+def already_in_force(seen: Situation, document: Mapping[str, JsonValue]) -> Answers | None:
+    """Give what nodes have answered to this very document, if it is in force; else None."""
+    if seen.in_force is None or seen.in_force.digest != digest(document):
+        return None
+    answers = Answers(seen.in_force)
+    for view in seen.views.values():
+        answers.ask(view)
+    return answers
 
 
 def put_into_force(

@@ -18,6 +18,8 @@ from rollcall.console.fleet_catalogue import as_applied
 
 _DEFAULT: Final = "default"
 _OF_THE_NODE: Final = "the node's own file"
+_RULE: Final = "rule "
+_HOLDS: Final = "holds"
 _ELSE: Final = "the node has {} instead"
 
 
@@ -33,7 +35,7 @@ class Row:
     @property
     def shown(self) -> str:
         """The value as the document would write it."""
-        return shown(self.value)
+        return _HOLDS if self.key.startswith(_RULE) else shown(self.value)
 
 
 def rows(
@@ -58,7 +60,7 @@ def rows(
     found = [_row(path, value, answered, expected) for path, value in said.items()]
     found += _of_plug_ins(answered, expected)
     found += [
-        Row(f"rule {rule}", "holds", ", ".join(fleet.askers_of(rule, node, labels)))
+        Row(f"{_RULE}{rule}", True, ", ".join(fleet.askers_of(rule, node, labels)))
         for rule in fleet.rules_for(node, labels)
     ]
     return sorted(found, key=lambda each: each.key)

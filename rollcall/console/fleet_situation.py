@@ -40,13 +40,23 @@ class Situation:
         return newest_revision(self.in_force, applied) + 1
 
     def fleet(self) -> Fleet:
-        """Give the document in force as it is followed; an invalid one nobody follows."""
-        if self.in_force is None:
-            return fleet.built_in()
+        """Give the document in force, as far as it can be read: see `fault`."""
         try:
-            return fleet.read(self.in_force.document)
+            return fleet.read(self.in_force.document) if self.in_force else fleet.built_in()
         except FleetError:
             return fleet.built_in()
+
+    @property
+    def fault(self) -> str | None:
+        """Say that the document in force is invalid, so that nobody follows it."""
+        if self.in_force is None:
+            return None
+        try:
+            fleet.read(self.in_force.document)
+        except FleetError as error:
+            what = f"revision {self.in_force.revision}, published as it is, is invalid"
+            return f"{what} ({error.problems[0]}): nodes keep what they had"
+        return None
 
 
 def situation(broker: Broker) -> Situation:

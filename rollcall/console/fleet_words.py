@@ -41,8 +41,9 @@ def difference_lines(found: Sequence[Difference], nodes: int) -> list[str]:
     for each in found:
         changes.setdefault(each.nodes, []).append(_in_words(each))
     lines = []
-    for where, told in sorted(changes.items()):
-        lines.append(f"{named(where)}:")
+    for where, told in sorted(changes.items(), key=lambda change: (-len(change[0]), change[0])):
+        everybody = len(where) == nodes and nodes > 1
+        lines.append(f"all {nodes} nodes:" if everybody else f"{named(where)}:")
         lines += [f"  {text}" for text in told]
     return lines
 

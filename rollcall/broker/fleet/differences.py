@@ -106,9 +106,9 @@ def shown(value: JsonValue) -> str:
             return f'"{quoted}"'
         case list():
             return f"[{', '.join(shown(each) for each in value)}]"
-        case dict():
+        case dict() if value:
             return f"{{ {', '.join(f'{key} = {shown(each)}' for key, each in value.items())} }}"
-    return str(value)
+    return "{}" if value == {} else str(value)
 
 
 def duration(seconds: float) -> str:

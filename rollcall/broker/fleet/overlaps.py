@@ -26,9 +26,11 @@ def overridden(
     """
     said = {name: dict(_leaves(template)) for name, template in document.templates.items()}
     clashes: dict[_Clash, list[str]] = {}
-    for templates, on in _meetings(document, nodes):
+    for templates, winners, on in _meetings(document, nodes):
         for clash in _clashes(templates, said):
-            clashes.setdefault(clash, []).extend(on)
+            path, winner, _ = clash
+            if winners is None or winners.get(path) == f"templates.{winner}":
+                clashes.setdefault(clash, []).extend(on)
     return [
         f"templates.{winner}.{'.'.join(path)}: {_shown(said[winner][path])} wins over "
         f"{_shown(said[loser][path])} of templates.{loser}"
@@ -39,24 +41,29 @@ def overridden(
 
 def _meetings(
     document: Document, nodes: Mapping[str, Mapping[str, str]] | None
-) -> Iterator[tuple[tuple[str, ...], list[str]]]:
-    """Give which templates meet, in order, and on which nodes."""
-    membership = Membership(document)
-    if nodes is not None:
-        found: dict[tuple[str, ...], list[str]] = {}
-        for node, labels in nodes.items():
-            found.setdefault(membership.templates_of(node, labels), []).append(node)
-        yield from found.items()
+) -> Iterator[tuple[tuple[str, ...], Mapping[Path, str] | None, list[str]]]:
+    """Give which templates meet, in order, whose each value is there, and on which nodes."""
+    if nodes is None:
+        yield from ((pair, None, []) for pair in _bound_to_meet(document))
         return
+    membership = Membership(document)
+    alike: dict[object, list[str]] = {}
+    for node, labels in nodes.items():
+        alike.setdefault(membership.likeness(node, labels), []).append(node)
+    for on in alike.values():
+        effective = membership.effective(on[0], nodes[on[0]])
+        yield effective.templates, effective.origins, on
+
+
+def _bound_to_meet(document: Document) -> Iterator[tuple[str, str]]:
+    """Give pairs of templates that meet on any node of a group, whichever nodes there are."""
     everybody = {name for name, members in document.groups.items() if "*" in members}
     names = list(document.templates)
     for number, later in enumerate(names):
         for earlier in names[:number]:
             groups = [frozenset(document.templates[name].groups) for name in (earlier, later)]
-            if groups[0] & groups[1] or any(each & everybody for each in groups):
-                yield (earlier, later), []
-    for node in document.nodes:
-        yield membership.templates_of(node, {}), [node]
+            if groups[0] & groups[1] or (all(groups) and any(each & everybody for each in groups)):
+                yield earlier, later
 
 
 def _clashes(templates: tuple[str, ...], said: Mapping[str, dict[Path, JsonValue]]) -> set[_Clash]:
@@ -91,8 +98,7 @@ def _line(number: int | None) -> str:
 
 
 def _where(nodes: list[str]) -> str:
-    names = list(dict.fromkeys(nodes))
-    if not names:
+    if not nodes:
         return "where both are in force"
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"on {', '.join(names[:_NAMED])}{more}"
+    more = f" and {len(nodes) - _NAMED} more" if len(nodes) > _NAMED else ""
+    return f"on {', '.join(nodes[:_NAMED])}{more}"

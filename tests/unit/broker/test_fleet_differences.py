@@ -75,6 +75,7 @@ def test_the_first_document_ends_the_rules_that_held_without_it() -> None:
         pytest.param(True, "true", id="a flag"),
         pytest.param(None, "none", id="nothing"),
         pytest.param(['a"', 1], '["a\\"", 1]', id="a list"),
+        pytest.param({}, "{}", id="an empty table"),
         pytest.param({"python": "py*"}, '{ python = "py*" }', id="a table"),
     ],
 )
