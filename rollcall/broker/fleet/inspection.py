@@ -164,7 +164,7 @@ def _groups(document: Document, known: Known) -> Iterator[tuple[Level, str]]:
     for group in document.groups:
         if group not in used:
             yield Level.WARNING, f"groups.{group}: no template is meant for it"
-    if known.nodes is None:
+    if not known.nodes:
         empty = [group for group, members in document.groups.items() if not members]
     else:
         membership = Membership(document)
