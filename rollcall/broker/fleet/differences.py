@@ -39,12 +39,21 @@ def differences(
         alike.setdefault(likeness, []).append(node)
     found: dict[_Change, list[str]] = {}
     for same in alike.values():
-        was, becomes = (_said(fleet, same[0], nodes[same[0]]) for fleet in (before, after))
+        node, labels = same[0], nodes[same[0]]
+        if _compared(before, node, labels) == _compared(after, node, labels):
+            continue
+        was, becomes = (_said(fleet, node, labels) for fleet in (before, after))
         for change in _changes(was, becomes):
             found.setdefault(change, []).extend(same)
     return [
         Difference(*change, tuple(sorted(on))) for change, on in sorted(found.items(), key=_key)
     ]
+
+
+def _compared(fleet: Fleet, node: str, labels: Mapping[str, str]) -> tuple[object, ...]:
+    """Give what would be said, but not in words: for most nodes nothing changes."""
+    found = fleet.effective(node, labels)
+    return found.groups, found.description, found.collectors, fleet.rules_for(node, labels)
 
 
 def _changes(was: Mapping[str, str], becomes: Mapping[str, str]) -> Iterator[_Change]:

@@ -24,7 +24,7 @@ class _Settings(Table):
         {}, description="options by collector; those of each are listed in [metrics](metrics.md)"
     )
     unset: list[Unset] = Field(
-        [], description='keys to take away, such as `"collectors.cpu.interval"`, before the above'
+        [], description='keys of layers below to take away, such as `"collectors.cpu.interval"`'
     )
 
     @property

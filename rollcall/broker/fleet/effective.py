@@ -4,13 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
-from typing import Protocol
+from typing import Final
 
 from pydantic import JsonValue
 
 from rollcall.broker.fleet.document import Document, NodeTable, Template
 from rollcall.broker.fleet.merge import Layer, Path, merge, without
 from rollcall.broker.fleet.tables import LABEL
+
+_WILD: Final = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,33 @@ class Effective:
     origins: dict[Path, str]
 
 
-class _Meant(Protocol):
-    def __call__(self, node: str, labels: Mapping[str, str]) -> bool: ...
+class _Groups:
+    """Who is in which group. Names and labels are looked up; only patterns are tried one by one."""
+
+    def __init__(self, groups: Mapping[str, Sequence[str]]) -> None:
+        self._order = tuple(groups)
+        self._by_name: dict[str, set[str]] = {}
+        self._by_label: dict[tuple[str, str], set[str]] = {}
+        self._by_pattern = []
+        for group, members in groups.items():
+            patterns = []
+            for member in members:
+                if member.startswith(LABEL):
+                    key, _, value = member.removeprefix(LABEL).partition("=")
+                    self._by_label.setdefault((key, value), set()).add(group)
+                elif _WILD.search(member):
+                    patterns.append(translate(member))
+                else:
+                    self._by_name.setdefault(member, set()).add(group)
+            if patterns:
+                self._by_pattern.append((group, re.compile("|".join(patterns)).match))
+
+    def of(self, node: str, labels: Mapping[str, str]) -> tuple[str, ...]:
+        found = {group for group, matches in self._by_pattern if matches(node)}
+        found |= self._by_name.get(node, set())
+        for label in labels.items():
+            found |= self._by_label.get(label, set())
+        return tuple(group for group in self._order if group in found)
 
 
 class Membership:
@@ -39,10 +66,7 @@ class Membership:
     """
 
     def __init__(self, document: Document) -> None:
-        self._groups = {
-            group: [_meant(member) for member in members]
-            for group, members in document.groups.items()
-        }
+        self._groups = _Groups(document.groups)
         self._templates = [
             (name, frozenset(template.groups), _layers(f"templates.{name}", template))
             for name, template in document.templates.items()
@@ -54,11 +78,7 @@ class Membership:
 
     def groups_of(self, node: str, labels: Mapping[str, str]) -> tuple[str, ...]:
         """Name the groups of a node, in the document's order."""
-        return tuple(
-            group
-            for group, members in self._groups.items()
-            if any(is_meant(node, labels) for is_meant in members)
-        )
+        return self._groups.of(node, labels)
 
     def templates_of(self, node: str, labels: Mapping[str, str]) -> tuple[str, ...]:
         """Name the templates of a node, in the document's order: later ones win."""
@@ -89,14 +109,6 @@ class Membership:
             collectors=_tables(merged.table.get("collectors")),
             origins=merged.origins,
         )
-
-
-def _meant(member: str) -> _Meant:
-    if member.startswith(LABEL):
-        key, _, value = member.removeprefix(LABEL).partition("=")
-        return lambda node, labels: labels.get(key) == value  # noqa: ARG005 - one shape for both
-    matches = re.compile(translate(member)).match
-    return lambda node, labels: matches(node) is not None  # noqa: ARG005 - as above
 
 
 def _layers(

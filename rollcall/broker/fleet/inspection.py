@@ -71,6 +71,7 @@ def inspect(source: Source, known: Known) -> tuple[Fleet | None, list[Finding]]:
         *_metrics(document, known),
         *_groups(document, known),
         *((Level.WARNING, f"rules.{name}: nobody asks for it") for name in fleet.unused_rules()),
+        *_silence(document),
         *_receivers(document),
         *((Level.NOTE, each) for each in overridden(document, known.nodes, source.line_of)),
     ]
@@ -177,6 +178,11 @@ def _groups(document: Document, known: Known) -> Iterator[tuple[Level, str]]:
             if node not in known.nodes:
                 yield Level.WARNING, f"nodes.{node}: the broker knows no such node"
     yield from ((Level.WARNING, f"groups.{group}: no node is in it") for group in empty)
+
+
+def _silence(document: Document) -> Iterator[tuple[Level, str]]:
+    if not any(table.rules for _, table in _tables(document)):
+        yield Level.WARNING, "rules: no template or node asks for any, so nobody is told anything"
 
 
 def _receivers(document: Document) -> Iterator[tuple[Level, str]]:
