@@ -4,6 +4,7 @@ A real, a recorded and a simulated host look the same through it.
 """
 
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from rollcall.node_agent import clock
 from rollcall.node_agent.schedule import Moment
 
 _CHUNK_BYTES: Final = 64 * 1024
+# The kernel hands such a file out whole, as it does all of sysfs: no second read for its end.
+_PROCESS_STAT: Final = re.compile(r"/proc/\d+/stat")
 TIME_SERVICE_MARK: Final = "/run/systemd/timesync/synchronized"
 
 
@@ -95,12 +98,13 @@ class LinuxHost:
         # less than half as long.
         descriptor = os.open(self._prefix + path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            parts = []
-            while part := os.read(descriptor, _CHUNK_BYTES):
-                parts.append(part)
+            text = os.read(descriptor, _CHUNK_BYTES)
+            if not path.startswith("/sys/") and _PROCESS_STAT.fullmatch(path) is None:
+                while part := os.read(descriptor, _CHUNK_BYTES):
+                    text += part
         finally:
             os.close(descriptor)
-        return b"".join(parts).decode("utf-8", "surrogateescape")
+        return text.decode("utf-8", "surrogateescape")
 
     def listing(self, folder: str) -> list[str]:
         """Give the names in a folder, sorted. Raises OSError."""

@@ -194,15 +194,22 @@ class Outgoing:
             self.tell("epoch", detail, now)
 
     def _publish_newest(self, collector: str) -> None:
-        stored = self._newest[collector]
-        # What it was made of has been checked: checking it again would cost as much as reading.
-        report = {"epoch": self._spool.epoch, **self._spool.content(stored)}
         self._client.publish(
             self._topics.topic(Kind.METRICS, self._node, collector),
-            json.dumps(report, ensure_ascii=False, separators=(",", ":")).encode(),
+            self._report(self._newest[collector]).encode(),
             retain=True,
             expiry_s=branch_of(Kind.METRICS).expiry_s,
         )
+
+    def _report(self, stored: Stored) -> str:
+        """Give the message of a report: what was stored, with its number before it.
+
+        What it is made of has been checked and written once: again would cost as much as reading.
+        """
+        if stored.taken.synced:
+            return f'{{"epoch":"{self._spool.epoch}","seq":{stored.seq},{stored.item.body[1:]}'
+        report = {"epoch": self._spool.epoch, **self._spool.content(stored)}
+        return json.dumps(report, ensure_ascii=False, separators=(",", ":"))
 
     def _publish_events(self) -> None:
         unheard = self._unheard_events
