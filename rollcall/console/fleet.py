@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import tomli_w
@@ -13,14 +13,24 @@ from pydantic import JsonValue
 from rollcall.broker.fleet.differences import differences
 from rollcall.broker.fleet.inspection import Known
 from rollcall.broker.fleet.source import Source
+from rollcall.broker.messages import Fleet
 from rollcall.console import fleet_words as says
 from rollcall.console import words
 from rollcall.console.fleet_apply import already_in_force, put_into_force
 from rollcall.console.fleet_catalogue import collectors, defaults
-from rollcall.console.fleet_effective import rows
+from rollcall.console.fleet_effective import Row, rows
 from rollcall.console.fleet_file import Inspected, inspected, read_file
-from rollcall.console.fleet_situation import Situation, situation
-from rollcall.console.options import EXIT_WARNINGS, CommandError, Options, shared
+from rollcall.console.fleet_situation import Situation, is_valid, situation
+from rollcall.console.options import (
+    EXIT_OUT_OF_REACH,
+    EXIT_WARNINGS,
+    CommandError,
+    Options,
+    shared,
+)
+
+if TYPE_CHECKING:
+    from rollcall.recorder.fleet_revisions import Revision
 
 _USAGE: Final = 2
 
@@ -111,7 +121,7 @@ def rollback(options: Options, timeout_s: float, *, yes: bool) -> int:
     """
     settings = options.settings()
     seen = situation(settings.broker)
-    before = _previous(settings.recorder.database, seen)
+    before = _previous(settings.recorder.database, seen.in_force)
     name = f"revision {before.revision} of {words.iso(before.time_s)}"
     if not options.json:
         click.echo(f"Back to {name}.", err=True)
@@ -212,8 +222,8 @@ def _changes(options: Options, seen: Situation, found: Inspected) -> dict[str, A
     return {**told, "valid": True, "fault": seen.fault, "changes": says.difference_json(changes)}
 
 
-def _previous(database: str, seen: Situation) -> Any:
-    """Give the newest document that is not the one in force. Raises CommandError."""
+def _previous(database: str, in_force: Fleet | None) -> "Revision":
+    """Give the newest valid document that is not the one in force. Raises CommandError."""
     # Imported here: only this asks a database, and its driver takes long to load.
     from rollcall.recorder.errors import RecorderError  # noqa: PLC0415 - see above
     from rollcall.recorder.fleet_revisions import fleet_revisions  # noqa: PLC0415 - see above
@@ -221,15 +231,14 @@ def _previous(database: str, seen: Situation) -> Any:
     try:
         known = fleet_revisions(database)
     except RecorderError as error:
-        raise CommandError(
-            str(error), "run it where the recorder runs, with its configuration", 5
-        ) from error
-    now = seen.in_force
+        remedy = "run it where the recorder runs, with its configuration"
+        raise CommandError(str(error), remedy, EXIT_OUT_OF_REACH) from error
     for each in known:
-        if now is None or (each.revision < now.revision and each.digest != now.digest):
+        is_other = in_force is None or each.digest != in_force.digest
+        if is_other and is_valid(each.document):
             return each
     raise CommandError(
-        "the database knows no earlier fleet document", "rollcall fleet apply FILE, from git"
+        "the database knows no other fleet document", "rollcall fleet apply FILE, from git"
     )
 
 
@@ -262,7 +271,7 @@ def _show_node(options: Options, seen: Situation, node: str) -> int:
     return 0
 
 
-def _cells(found: list[Any]) -> list[tuple[str, str, str]]:
+def _cells(found: list[Row]) -> list[tuple[str, str, str]]:
     return [
         (row.key, row.shown, f"{row.origin}; {row.remark}" if row.remark else row.origin)
         for row in found

@@ -279,4 +279,22 @@ def test_without_a_database_there_is_no_way_back(desk: Desk) -> None:
     desk.record(desk.retained(), 1000)
     code, _, err = desk("rollback", "--yes")
     assert code == 1
-    assert "no earlier fleet document" in err
+    assert "no other fleet document" in err
+
+
+def test_the_way_back_leads_past_what_nobody_could_follow(
+    desk: Desk, broker: BrokerUnderTest
+) -> None:
+    assert desk.apply()[0] == 0
+    good = desk.retained()
+    desk.record(good, 1000)
+    for revision in (2, 3):
+        wrong = sealed({"grups": {}, "groups": {f"g{revision}": []}}, revision)
+        desk.record(wrong, 1000 * revision)
+        broker.publish(FLEET, encode(wrong), retain=True)
+    code, _, err = desk("diff", str(desk.file))
+    assert code == 0
+    assert "revision 3, published as it is, is invalid (grups: unknown key" in err
+    assert desk("rollback", "--yes")[0] == 0
+    back = desk.retained()
+    assert (back.revision, back.digest) == (4, good.digest)
