@@ -89,6 +89,19 @@ def test_faults_of_all_kinds_are_told_at_once_in_the_order_of_the_file() -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "line", "place"),
+    [
+        pytest.param('groups = ["all"]', "groups = 1", 4, "templates.base.groups", id="a list"),
+        pytest.param('all = ["*"]', "all = 1", 2, "groups.all", id="a group that is named"),
+        pytest.param('["*"]', '["*", 1]', 2, "groups.all.1", id="one of a list"),
+    ],
+)
+def test_one_mistake_is_one_fault(old: str, new: str, line: int, place: str) -> None:
+    [(_, at, text)] = [each for each in said(OPENING.replace(old, new)) if each[0] == "fault"]
+    assert (at, text.partition(":")[0]) == (line, place)
+
+
 def test_a_document_without_a_fault_is_given() -> None:
     fleet, findings = inspect(parse(OPENING), Known(collectors(), NODES))
     assert findings == []
@@ -126,6 +139,8 @@ def test_two_templates_that_disagree_are_told_with_who_wins_and_where() -> None:
     assert said(text) == [("note", 10, what + "where both are in force")]
     assert said(text, NODES) == [("note", 10, what + "on pi-1, pi-2")]
     assert said(text.replace('["*"]', '["nas"]')) == []
+    own = '[nodes.pi-2]\nunset = ["collectors.cpu.interval"]\n'
+    assert said(text + own, NODES) == [("note", 10, what + "on pi-1")]
 
 
 def test_settings_that_are_right_alone_and_wrong_together_are_a_fault() -> None:
