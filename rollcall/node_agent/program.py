@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.session import BrokerError, Session
 from rollcall.broker.topics import Kind, TopicError, Topics, is_node_name, node_name_from
-from rollcall.node_agent import plugins
+from rollcall.node_agent import farewell, plugins
 from rollcall.node_agent.agent import Agent
 from rollcall.node_agent.announcement import NodeAnnouncement
 from rollcall.node_agent.collectors import DECLARATIONS
@@ -71,6 +71,7 @@ def body(settings: Settings, arguments: argparse.Namespace, stop: threading.Even
             epoch=spool.epoch,
             seq=spool.last_seq,
             interval_s=settings.agent.interval,
+            reason=farewell.reason_now,
         )
         client = BrokerClient(
             settings.broker,
