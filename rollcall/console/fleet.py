@@ -69,10 +69,10 @@ def check(options: Options, file: Path) -> int:
         _print_json({"valid": found.fleet is not None, **_findings(found)})
         return found.code
     for line in says.finding_lines(found.name, found.findings):
-        click.echo(line)
+        _say(line)
     verdict = "in order" if found.fleet else "refused"
     counted = says.counted(found.findings)
-    click.echo(f"{found.name}: {verdict}{f': {counted}' if counted else ''}")
+    _say(f"{found.name}: {verdict}{f': {counted}' if counted else ''}")
     return found.code
 
 
@@ -124,7 +124,7 @@ def rollback(options: Options, timeout_s: float, *, yes: bool) -> int:
     before = _previous(settings.recorder.database, seen.in_force)
     name = f"revision {before.revision} of {words.iso(before.time_s)}"
     if not options.json:
-        click.echo(f"Back to {name}.", err=True)
+        _say(f"Back to {name}.", err=True)
     found = inspected(name, Source(before.document, {}), seen.known)
     return _replace(options, seen, found, yes=yes, timeout_s=timeout_s)
 
@@ -152,10 +152,10 @@ def show(options: Options, node: str | None) -> int:
         return 0
     nodes = says.plural(len(seen.views), "node")
     follow = len(seen.views) - len(seen.drifts)
-    click.echo(f"# Revision {seen.in_force.revision}, followed by {follow} of {nodes}.")
-    click.echo(tomli_w.dumps(says.document_toml(seen.in_force.document)), nl=False)
+    _say(f"# Revision {seen.in_force.revision}, followed by {follow} of {nodes}.")
+    _say(tomli_w.dumps(says.document_toml(seen.in_force.document)).rstrip())
     for name, drift in seen.drifts.items():
-        click.echo(f"{name}: {drift}", err=True)
+        _say(f"{name}: {drift}", err=True)
     return 0
 
 
@@ -185,9 +185,9 @@ def _replace(
         told = {"revision": revision, "digest": answers.fleet.digest, "published": published}
         _print_json({**changes, **told, "nodes": answers.as_json()})
     else:
-        click.echo(f"Revision {revision} is in force{'' if published else ' already'}.")
+        _say(f"Revision {revision} is in force{'' if published else ' already'}.")
         for line in answers.lines():
-            click.echo(f"  {line}")
+            _say(f"  {line}")
     return 0 if answers.all_applied else EXIT_WARNINGS
 
 
@@ -202,14 +202,14 @@ def _changes(options: Options, seen: Situation, found: Inspected) -> dict[str, A
     """Say what is found and what changes; give both for `--json`."""
     if not options.json:
         for line in says.finding_lines(found.name, found.findings):
-            click.echo(line, err=True)
+            _say(line, err=True)
     told = _findings(found)
     if found.fleet is None:
         if not options.json:
-            click.echo(f"{found.name}: refused; nothing was changed", err=True)
+            _say(f"{found.name}: refused; nothing was changed", err=True)
         return {**told, "valid": False}
     if seen.fault and not options.json:
-        click.echo(f"{seen.fault}; compared with no document at all", err=True)
+        _say(f"{seen.fault}; compared with no document at all", err=True)
     before = seen.fleet()
     nodes = {
         **{name: {} for name in sorted(before.named_nodes | found.fleet.named_nodes)},
@@ -218,7 +218,7 @@ def _changes(options: Options, seen: Situation, found: Inspected) -> dict[str, A
     changes = differences(before, found.fleet, nodes)
     if not options.json:
         for line in says.difference_lines(changes, len(nodes)):
-            click.echo(line)
+            _say(line)
     return {**told, "valid": True, "fault": seen.fault, "changes": says.difference_json(changes)}
 
 
@@ -262,12 +262,12 @@ def _show_node(options: Options, seen: Situation, node: str) -> int:
         ]
         _print_json({**about, "values": values})
         return 0
-    click.echo(f"{node}: groups {', '.join(effective.groups) or 'none'}")
+    _say(f"{node}: groups {', '.join(effective.groups) or 'none'}")
     if about["drift"]:
-        click.echo(f"{node}: {about['drift']}", err=True)
+        _say(f"{node}: {about['drift']}", err=True)
     widths = [max(len(cell) for cell in column) for column in zip(*_cells(found), strict=True)]
     for key, value, origin in _cells(found):
-        click.echo(f"{key:<{widths[0]}}  {value:<{min(widths[1], 40)}}  {origin}".rstrip())
+        _say(f"{key:<{widths[0]}}  {value:<{min(widths[1], 40)}}  {origin}".rstrip())
     return 0
 
 
@@ -283,4 +283,8 @@ def _findings(found: Inspected) -> dict[str, Any]:
 
 
 def _print_json(answer: Mapping[str, Any]) -> None:
-    click.echo(json.dumps({"schema": 1, **answer}, indent=2, ensure_ascii=False))
+    click.echo(json.dumps({"schema": 1, **answer}, indent=2))
+
+
+def _say(text: str, *, err: bool = False) -> None:
+    click.echo(words.printable(text), err=err)
