@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from docs.rule_tables import built_in_rules, rule_keys
 from rollcall.broker import messages
 from rollcall.broker.codec import Codec
 from rollcall.broker.topics import (
@@ -65,10 +66,13 @@ def generated() -> dict[Path, str]:
         for kind, codec in _CODECS.items()
     }
     topics, security = Path("docs/topics.md"), Path("docs/security.md")
+    alerts = Path("docs/alerts.md")
+    rules = _between_marks((_ROOT / alerts).read_text("utf-8"), "rules", built_in_rules())
     return {
         **schemas,
         Path("docs/rollcall.sample.toml"): sample_configuration(),
         topics: _between_marks((_ROOT / topics).read_text("utf-8"), "topics", topic_table()),
+        alerts: _between_marks(rules, "rule keys", rule_keys()),
         security: _between_marks((_ROOT / security).read_text("utf-8"), "access", access_table()),
     }
 

@@ -210,11 +210,16 @@ class Applied(Message):
 
 
 class Fleet(Message):
-    """The fleet document in force, as published; `rollcall.broker.fleet` reads `document`."""
+    """The fleet document in force, as published; `rollcall.broker.fleet` reads `document`.
+
+    `file` names the file it was written in, `lines` the line of each rule's table there.
+    """
 
     revision: Counter
     digest: Line
     document: dict[str, JsonValue]
+    file: Line | None = None
+    lines: dict[Line, Counter] = {}
 
 
 class Command(Message):

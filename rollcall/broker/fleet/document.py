@@ -11,6 +11,7 @@ class Template(Table):
 
     groups: list[GroupName]
     rules: list[RuleName] = Field([])
+    override: dict[RuleName, dict[str, JsonValue]] = Field({})
     collectors: dict[CollectorName, dict[str, JsonValue]] = Field({})
 
 
@@ -19,6 +20,7 @@ class NodeTable(Table):
 
     description: Line | None = None
     rules: list[RuleName] = Field([])
+    override: dict[RuleName, dict[str, JsonValue]] = Field({})
     collectors: dict[CollectorName, dict[str, JsonValue]] = Field({})
 
 
@@ -28,4 +30,5 @@ class Document(Table):
     groups: dict[GroupName, list[Member]] = Field({})
     templates: dict[GroupName, Template] = Field({})
     nodes: dict[NodeName, NodeTable] = Field({})
+    rule_defaults: dict[str, JsonValue] = Field({})
     rules: dict[RuleName, dict[str, JsonValue]] = Field({})

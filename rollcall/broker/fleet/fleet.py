@@ -5,6 +5,7 @@ without any document all built-in rules hold everywhere.
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -13,7 +14,15 @@ from pydantic_core import ErrorDetails
 
 from rollcall.broker.fleet.document import Document, NodeTable, Template
 from rollcall.broker.fleet.faults import FleetError, faults_of, keys_of, nearest, told
-from rollcall.broker.fleet.rules import BUILT_IN, LATER_RULES, AnyRule, read_rules
+from rollcall.broker.fleet.rule_layers import (
+    BUILT_IN,
+    Keys,
+    faults_of_inhibition,
+    faults_of_override,
+    overridden,
+    read_rules,
+)
+from rollcall.broker.fleet.rules import AnyRule
 from rollcall.broker.fleet.tables import LABEL
 
 
@@ -23,14 +32,27 @@ class Fleet:
     `rules` are all rules by name; `rules_for` says which of them hold on a node.
     """
 
-    def __init__(self, document: Document | None, rules: Mapping[str, AnyRule]) -> None:
+    def __init__(
+        self, document: Document | None, rules: Mapping[str, AnyRule], keys: Mapping[str, Keys]
+    ) -> None:
         self.rules = rules
         self._document = document
+        self._keys = keys
 
     def rules_for(self, node: str, labels: Mapping[str, str]) -> dict[str, AnyRule]:
-        """Give the rules that hold on `node` with these labels, by name; disabled ones do not."""
-        named = set(self.rules) if self._document is None else self._named(node, labels)
-        return {name: self.rules[name] for name in sorted(named) if self.rules[name].enabled}
+        """Give the rules that hold on `node` with these labels, by name; disabled ones do not.
+
+        What templates and the node override is in them.
+        """
+        return self._rules_and_conflicts(node, labels)[0]
+
+    def conflicts_on(self, node: str, labels: Mapping[str, str]) -> list[str]:
+        """Name the overrides that do not fit together on `node` and are left out there."""
+        return self._rules_and_conflicts(node, labels)[1]
+
+    def groups_of(self, node: str, labels: Mapping[str, str]) -> set[str]:
+        """Name the groups that `node` with these labels is in."""
+        return set() if self._document is None else self._groups(self._document, node, labels)
 
     def unused_rules(self) -> list[str]:
         """Name the rules that the document defines and no template or node asks for."""
@@ -43,20 +65,45 @@ class Fleet:
         ]
         return sorted(set(document.rules) - {name for table in tables for name in table.rules})
 
-    def _named(self, node: str, labels: Mapping[str, str]) -> set[str]:
-        document = self._document
-        assert document is not None
-        groups = {
+    def _rules_and_conflicts(
+        self, node: str, labels: Mapping[str, str]
+    ) -> tuple[dict[str, AnyRule], list[str]]:
+        if self._document is None:
+            return {name: rule for name, rule in self.rules.items() if rule.enabled}, []
+        tables = self._tables_for(self._document, node, labels)
+        rules, conflicts = {}, []
+        for name in sorted({name for _, table in tables for name in table.rules}):
+            layers = [
+                (place, each.override[name]) for place, each in tables if name in each.override
+            ]
+            rule, problems = self.rules[name], list[str]()
+            if layers:
+                rule, problems = overridden(name, self._keys[name], layers)
+            conflicts += [f"{problem} (on {node})" for problem in problems]
+            if rule.enabled:
+                rules[name] = rule
+        return rules, conflicts
+
+    def _tables_for(
+        self, document: Document, node: str, labels: Mapping[str, str]
+    ) -> list[tuple[str, Template | NodeTable]]:
+        groups = self._groups(document, node, labels)
+        tables: list[tuple[str, Template | NodeTable]] = [
+            (f"templates.{title}", template)
+            for title, template in document.templates.items()
+            if groups & set(template.groups)
+        ]
+        if node in document.nodes:
+            tables.append((f"nodes.{node}", document.nodes[node]))
+        return tables
+
+    @staticmethod
+    def _groups(document: Document, node: str, labels: Mapping[str, str]) -> set[str]:
+        return {
             group
             for group, members in document.groups.items()
             if any(_is_meant(member, node, labels) for member in members)
         }
-        tables: list[Template | NodeTable] = [
-            template for template in document.templates.values() if groups & set(template.groups)
-        ]
-        if node in document.nodes:
-            tables.append(document.nodes[node])
-        return {name for table in tables for name in table.rules}
 
 
 def built_in() -> Fleet:
@@ -73,16 +120,17 @@ def read(document: Mapping[str, JsonValue], *, everywhere: bool = False) -> Flee
         parsed = Document.model_validate(document)
     except ValidationError as error:
         raise FleetError([told(fault, _known_at(fault)) for fault in faults_of(error)]) from error
-    rules, problems = read_rules(parsed.rules)
-    problems += _dangling(parsed)
+    rules, keys, problems = read_rules(parsed.rules, parsed.rule_defaults)
+    problems += _dangling(parsed, BUILT_IN.keys() | parsed.rules.keys(), keys)
+    if not problems:
+        problems = faults_of_inhibition(rules)
     if problems:
         raise FleetError(problems)
-    return Fleet(None if everywhere else parsed, rules)
+    return Fleet(None if everywhere else parsed, rules, keys)
 
 
-def _dangling(document: Document) -> list[str]:
+def _dangling(document: Document, rules: AbstractSet[str], keys: Mapping[str, Keys]) -> list[str]:
     problems = []
-    rules = BUILT_IN.keys() | document.rules.keys()
     for title, template in document.templates.items():
         problems += [
             f'templates.{title}.groups: no group "{group}"{nearest(group, document.groups)}'
@@ -94,14 +142,12 @@ def _dangling(document: Document) -> list[str]:
         *((f"nodes.{name}", node) for name, node in document.nodes.items()),
     ]
     for place, table in tables:
-        for rule in table.rules:
-            if rule in rules:
-                continue
-            if rule in LATER_RULES:
-                what = f"of kind {LATER_RULES[rule]}, which this version does not support yet"
-                problems.append(f'{place}.rules: "{rule}" is {what}')
-            else:
-                problems.append(f'{place}.rules: no rule "{rule}"{nearest(rule, rules)}')
+        problems += [
+            f'{place}.rules: no rule "{rule}"{nearest(rule, rules)}'
+            for rule in table.rules
+            if rule not in rules
+        ]
+        problems += faults_of_override(place, table.override, rules, keys)
     return problems
 
 
