@@ -54,6 +54,10 @@ class Fleet:
         """Name the groups that `node` with these labels is in."""
         return set() if self._document is None else self._groups(self._document, node, labels)
 
+    def only(self, rule: str) -> "Fleet":
+        """Give the same document with one rule alone, which holds where it held."""
+        return Fleet(self._document, {rule: self.rules[rule]}, self._keys)
+
     def unused_rules(self) -> list[str]:
         """Name the rules that the document defines and no template or node asks for."""
         document = self._document
@@ -72,7 +76,8 @@ class Fleet:
             return {name: rule for name, rule in self.rules.items() if rule.enabled}, []
         tables = self._tables_for(self._document, node, labels)
         rules, conflicts = {}, []
-        for name in sorted({name for _, table in tables for name in table.rules}):
+        named = {name for _, table in tables for name in table.rules}
+        for name in sorted(named & self.rules.keys()):
             layers = [
                 (place, each.override[name]) for place, each in tables if name in each.override
             ]
