@@ -10,8 +10,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from pydantic import JsonValue
+
 from rollcall.alerts import blindness
-from rollcall.alerts.alert_topics import AlertTopics, Pair, alert_message
+from rollcall.alerts.alert_topics import AlertTopics
+from rollcall.alerts.assembly import Telling
 from rollcall.alerts.blindness import Blindness
 from rollcall.alerts.broker_uptime import BrokerUptime
 from rollcall.alerts.delivery import DeliveryQueue
@@ -20,12 +23,16 @@ from rollcall.alerts.evaluation import STOOD_STILL_S
 from rollcall.alerts.fleet_in_force import FleetInForce
 from rollcall.alerts.health import Health, account_of
 from rollcall.alerts.inhibition import Inhibition
-from rollcall.alerts.notice import Shared
-from rollcall.alerts.notifier import Notifier, Scene
+from rollcall.alerts.listing import listing
+from rollcall.alerts.notice import Shared, Trend
+from rollcall.alerts.notifier import Scene
 from rollcall.alerts.outbox import Outbox, Stored
 from rollcall.alerts.rules import Rule, blindness_rule
 from rollcall.alerts.shared_label import shared_by
+from rollcall.alerts.shown_alerts import shown_alerts
+from rollcall.alerts.snapshots import EXPIRES_S
 from rollcall.alerts.state import AlertState, Change, Key
+from rollcall.alerts.trends import Trends
 from rollcall.broker import messages
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.cluster import Cluster, NodeState, NodeView, Now
@@ -60,12 +67,17 @@ def subscriptions(topics: Topics) -> list[tuple[str, int]]:
         (topics.topic_filter(Kind.SERVICE_STATUS, "+"), 1),
         (topics.topic_filter(Kind.ALERT, "+", "+"), 1),
         (topics.topic(Kind.FLEET), 1),
+        (topics.topic(Kind.COMMAND, SERVICE), 1),
+        (topics.topic_filter(Kind.NODE_REPLY, "+", "+"), 1),
         (_UPTIME, 0),
     ]
 
 
 class Alerter:
-    """Judges the cluster by the rules, and tells; `client` is subscribed to `subscriptions`."""
+    """Judges the cluster by the rules, and tells; `client` is subscribed to `subscriptions`.
+
+    For `quiet_s` after a new connection nothing is told but of being blind.
+    """
 
     def __init__(
         self,
@@ -73,27 +85,33 @@ class Alerter:
         client: BrokerClient,
         topics: Topics,
         outbox: Outbox,
-        notifier: Notifier,
+        telling: Telling,
         queue: DeliveryQueue,
         health: Health,
         clock: Clock,
         blind_after_s: float = _BLIND_AFTER_S,
+        quiet_s: float = _QUIET_S,
     ) -> None:
         self._client = client
         self._topics = topics
         self._outbox = outbox
-        self._notifier = notifier
+        self._notifier = telling.notifier
+        self._commands = telling.commands
+        self._snapshots = telling.snapshots
+        self._trends = Trends()
         self._queue = queue
         self._health = health
         self._clock = clock
         self._cluster = Cluster()
         self._in_force = FleetInForce()
         self._engine = Engine(self._in_force.fleet)
+        self._trends.watch(rule.metric for rule in self._engine.rules.values())
         self._inhibition = Inhibition()
         self._blindness = Blindness(blindness_rule(blind_after_s))
         self._uptime = BrokerUptime()
         self._alert_topics = AlertTopics(topics, self._publish)
         self._own_status = topics.topic(Kind.SERVICE_STATUS, SERVICE)
+        self._quiet_s = quiet_s
         self._is_quiet_at_start = False
         self._quiet_until_s = -math.inf
         self._ticked_s = self._checkpoint_s = self._announced_s = clock().monotonic_s
@@ -141,8 +159,11 @@ class Alerter:
         self._outbox.commit(now)
         scene = self._scene(now)
         if self._client.ready:
-            self._alert_topics.sync(self._alert_messages(scene, now))
+            shown = shown_alerts(self._engine, self._cluster, self._notifier, scene, now)
+            self._alert_topics.sync(shown)
         self._notifier.tick(scene, now)
+        for reply in self._commands.replies():
+            self._reply(reply)
         self._account(now)
         if now.monotonic_s - self._announced_s >= _ANNOUNCE_S:
             # What comes back of it shows that the broker hands on what it takes.
@@ -178,7 +199,7 @@ class Alerter:
         self._cluster.connected(now)
         self._engine.connected(now)
         if quiet:
-            self._quiet_until_s = now.monotonic_s + _QUIET_S
+            self._quiet_until_s = now.monotonic_s + self._quiet_s
 
     def _take_message(self, item: Arrived, now: Now) -> None:
         if item.topic == _UPTIME:
@@ -188,24 +209,54 @@ class Alerter:
         if item.topic == self._own_status and not item.replayed:
             self._blindness.echoed(now)
         address = self._topics.parse(item.topic)
-        match address.kind:
-            case Kind.FLEET:
-                self._replace_fleet(item.payload, now)
-                return
-            case Kind.ALERT:
-                if item.replayed and item.payload:
-                    self._alert_topics.found(address.leaf, address.name)
-                return
+        if self._is_for_us(address, item, now):
+            return
         self._cluster.fold(address, item.payload, replayed=item.replayed, now=now)
         if address.kind is Kind.METRICS and item.payload:
             self._take_report(address, replayed=item.replayed, now=now)
         elif address.kind is Kind.STATUS and not item.payload:
             self._apply(self._engine.remove_node(address.name), now)
+            self._trends.forget(address.name)
+
+    def _is_for_us(self, address: Address, item: Arrived, now: Now) -> bool:
+        """Take what is no news of the cluster's state; say whether it was that."""
+        match address.kind:
+            case Kind.FLEET:
+                self._replace_fleet(item.payload, now)
+            case Kind.ALERT:
+                if item.replayed and item.payload:
+                    self._alert_topics.found(address.leaf, address.name)
+            case Kind.COMMAND:
+                self._carry_out(item, now)
+            case Kind.NODE_REPLY:
+                self._snapshots.take_reply(address.name, address.leaf, item.payload, now)
+            case _:
+                return False
+        return True
+
+    def _carry_out(self, item: Arrived, now: Now) -> None:
+        def listed(everything: bool) -> JsonValue:  # noqa: FBT001 - a Listing
+            held = self._notifier.held(self._scene(now), now)
+            incidents = self._notifier.incidents
+            return listing(self._engine, incidents, self._rule_of, held, now, everything=everything)
+
+        reply = self._commands.take(item.payload, listed, now, replayed=item.replayed)
+        if reply is not None:
+            self._reply(reply)
+
+    def _reply(self, reply: messages.Reply) -> None:
+        topic = self._topics.topic(Kind.SERVICE_REPLY, SERVICE, reply.id)
+        self._client.publish(topic, messages.encode(reply))
 
     def _take_report(self, address: Address, *, replayed: bool, now: Now) -> None:
         view = self._cluster.node(address.name, now)
         # What is replayed comes before we are told that the link is made.
-        if view is not None and (replayed or self._blindness.sees(now)):
+        if view is None:
+            return
+        held = view.reports.get(address.leaf)
+        if held is not None and not replayed:
+            self._trends.note(view.name, address.leaf, held.report, now)
+        if replayed or self._blindness.sees(now):
             changes = self._engine.take_report(view, address.leaf, replayed=replayed, now=now)
             self._apply(changes, now)
 
@@ -215,6 +266,7 @@ class Alerter:
         if in_force.take(payload):
             self._apply(self._engine.adopt(in_force.fleet), now)
             self._outbox.put_fleet(payload)
+            self._trends.watch(rule.metric for rule in self._engine.rules.values())
             _log.info("in force: %s, %d rules", in_force.source, len(self._engine.rules))
         elif in_force.faults:
             self._refuse(self._topics.topic(Kind.FLEET), "; ".join(in_force.faults))
@@ -241,6 +293,7 @@ class Alerter:
 
     def _apply(self, changes: list[Change], now: Now) -> None:
         self._notifier.take(changes, self._rule_of, self._labels_of, now)
+        self._ask_for_processes(changes, now)
         for change in changes:
             if change.is_transition:
                 _log.info("%s", _told(change))
@@ -250,6 +303,15 @@ class Alerter:
                 told = change.before is not None and change.before.is_told
                 incident = self._notifier.incident_of(change.key) if told else None
                 self._alert_topics.ended(change, incident.id if incident else None, now.wall_s)
+
+    def _ask_for_processes(self, changes: list[Change], now: Now) -> None:
+        def is_online(node: str) -> bool:
+            view = self._cluster.node(node, now)
+            return view is not None and view.state is NodeState.ONLINE
+
+        for asked in self._snapshots.questions(changes, self._rule_of, is_online, now):
+            topic = self._topics.topic(Kind.COMMAND, asked.node)
+            self._client.publish(topic, messages.encode(asked.command), expiry_s=EXPIRES_S)
 
     def _put_running_clocks(self) -> None:
         for alert in self._engine:
@@ -274,6 +336,11 @@ class Alerter:
         def shared(nodes: Sequence[str], known: Mapping[str, NodeView]) -> Shared | None:
             return shared_by(nodes, known, self._in_force.fleet.groups_of)
 
+        def trend_of(key: Key) -> Trend | None:
+            rule = self._rule_of(key)
+            metric = rule.metric if rule else None
+            return self._trends.of(key.node, metric, key.instance, now) if metric else None
+
         return Scene(
             rule_of=self._rule_of,
             labels_of=self._labels_of,
@@ -281,32 +348,12 @@ class Alerter:
             inhibited=self._inhibition.step(self._engine, self._engine.rule_for),
             views=views,
             shared=shared,
+            trend_of=trend_of,
+            processes_of=lambda node: self._snapshots.of(node, now),
             source=self._in_force.source,
             places=self._in_force.places,
             quiet=now.monotonic_s < self._quiet_until_s,
         )
-
-    def _alert_messages(self, scene: Scene, now: Now) -> dict[Pair, messages.Alert]:
-        found = {}
-        for name, node in self._engine.active:
-            alerts = self._engine.alerts_of(name, node)
-            told = [alert.key for alert in alerts.values() if alert.is_told]
-            rule = self._engine.rule_for(next(iter(alerts.values())).key)
-            if rule is None:
-                continue
-            incident = self._notifier.incident_of(told[0]) if told else None
-            silenced = self._notifier.silenced(told, scene, now)
-            flags: dict[messages.Flag, bool] = {
-                "stale": _is_stale(rule, self._cluster.node(node, now), now),
-                "inhibited": bool(told) and all(key in scene.inhibited for key in told),
-                "silenced": bool(told) and all(key in silenced for key in told),
-                "flapping": any(self._notifier.incidents.flaps(key) for key in told),
-                "acknowledged": incident is not None and incident.acknowledged is not None,
-            }
-            shown = [flag for flag, is_set in flags.items() if is_set]
-            identity = incident.id if incident else None
-            found[name, node] = alert_message(rule, alerts, identity, shown)
-        return found
 
     def _publish(self, topic: str, payload: bytes, retained: bool) -> bool:  # noqa: FBT001 - a Publish
         return self._client.publish(topic, payload, retain=retained)
@@ -323,23 +370,12 @@ class Alerter:
                 *self._engine.conflicts,
                 self._outbox.fault,
             ],
-            refused=self._refused,
-            dropped=self._client.dropped,
+            lost={"refused": self._refused, "dropped": self._client.dropped},
             wall_s=now.wall_s,
+            blind=not self._blindness.sees(now),
         )
         if self._health.update(account):
             self._client.announce()
-
-
-def _is_stale(rule: Rule, view: NodeView | None, now: Now) -> bool:
-    """Say whether no fresh report backs a metric alert; presence is never stale."""
-    if rule.series is None:
-        return False
-    held = view.reports.get(rule.series.collector) if view else None
-    if view is None or held is None or view.state is not NodeState.ONLINE:
-        return True
-    age_s = held.age_s(now)
-    return age_s is None or age_s > rule.series.silence_s(held.report.interval)
 
 
 def _told(change: Change) -> str:
