@@ -8,6 +8,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from pydantic import JsonValue
@@ -48,11 +49,21 @@ _AT_ONCE: Final = 500
 _TICK_S: Final = 1.0
 _CHECKPOINT_S: Final = 10.0
 _ANNOUNCE_S: Final = 15.0
-_QUIET_S: Final = 15.0
-_BLIND_AFTER_S: Final = 60.0
 _UPTIME: Final = "$SYS/broker/uptime"
 
 Clock = Callable[[], Now]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long we wait, in seconds.
+
+    After `blind_after_s` without a working link that is told; for `quiet_s` after a new one nothing
+    else is.
+    """
+
+    blind_after_s: float = 60.0
+    quiet_s: float = 15.0
 
 
 def subscriptions(topics: Topics) -> list[tuple[str, int]]:
@@ -74,10 +85,7 @@ def subscriptions(topics: Topics) -> list[tuple[str, int]]:
 
 
 class Alerter:
-    """Judges the cluster by the rules, and tells; `client` is subscribed to `subscriptions`.
-
-    For `quiet_s` after a new connection nothing is told but of being blind.
-    """
+    """Judges the cluster by the rules, and tells; `client` is subscribed to `subscriptions`."""
 
     def __init__(
         self,
@@ -89,14 +97,14 @@ class Alerter:
         queue: DeliveryQueue,
         health: Health,
         clock: Clock,
-        blind_after_s: float = _BLIND_AFTER_S,
-        quiet_s: float = _QUIET_S,
+        patience: Patience | None = None,
     ) -> None:
         self._client = client
         self._topics = topics
         self._outbox = outbox
         self._notifier = telling.notifier
         self._commands = telling.commands
+        self._patience = patience or Patience()
         self._snapshots = telling.snapshots
         self._trends = Trends()
         self._queue = queue
@@ -107,11 +115,10 @@ class Alerter:
         self._engine = Engine(self._in_force.fleet)
         self._trends.watch(rule.metric for rule in self._engine.rules.values())
         self._inhibition = Inhibition()
-        self._blindness = Blindness(blindness_rule(blind_after_s))
+        self._blindness = Blindness(blindness_rule(self._patience.blind_after_s))
         self._uptime = BrokerUptime()
         self._alert_topics = AlertTopics(topics, self._publish)
         self._own_status = topics.topic(Kind.SERVICE_STATUS, SERVICE)
-        self._quiet_s = quiet_s
         self._is_quiet_at_start = False
         self._quiet_until_s = -math.inf
         self._ticked_s = self._checkpoint_s = self._announced_s = clock().monotonic_s
@@ -199,7 +206,7 @@ class Alerter:
         self._cluster.connected(now)
         self._engine.connected(now)
         if quiet:
-            self._quiet_until_s = now.monotonic_s + self._quiet_s
+            self._quiet_until_s = now.monotonic_s + self._patience.quiet_s
 
     def _take_message(self, item: Arrived, now: Now) -> None:
         if item.topic == _UPTIME:
