@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from pydantic import JsonValue, ValidationError
+from pydantic_core import ErrorDetails
 
 from rollcall.broker.fleet.faults import FleetError, faults_of, keys_of, nearest, told
 from rollcall.broker.fleet.rules import KINDS, AnyRule, RuleTable
@@ -79,8 +80,11 @@ def rule_of(keys: Keys, place: tuple[str, ...]) -> AnyRule:
     try:
         return model.model_validate(dict(keys))
     except ValidationError as error:
-        known_keys = keys_of(model)
-        raise FleetError([told(fault, known_keys, place) for fault in faults_of(error)]) from error
+        known = keys_of(model)
+        faults = [_of_numbers(fault) for fault in faults_of(error)]
+        raise FleetError(
+            list(dict.fromkeys(told(each, known, place) for each in faults))
+        ) from error
 
 
 def overridden(
@@ -142,6 +146,14 @@ def faults_of_inhibition(rules: Mapping[str, AnyRule]) -> list[str]:
         circle = " inhibits ".join(reversed(error.args[1]))
         problems.append(f"rules: {circle}: rules must not inhibit each other in a circle")
     return problems
+
+
+def _of_numbers(fault: ErrorDetails) -> ErrorDetails:
+    """Say once what is no number, and not once for whole numbers and once for others."""
+    *place, last = fault["loc"]
+    if last not in {"int", "float"} or not fault["type"].endswith("_type"):
+        return fault
+    return {**fault, "loc": tuple(place), "msg": "a number, without quotes"}
 
 
 def _merged(name: str, table: Keys, defaults: Keys) -> Keys:
