@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
 from rollcall.broker import messages
 from rollcall.broker.topics import Kind
@@ -154,8 +155,13 @@ def test_the_mail_names_the_processes_that_ran_when_it_began(
         wait_until(node.reporting(95, ear.heard), what="the question")
     asked = json.loads(ear.heard()[0])
     assert (asked["command"], asked["by"], asked["top"]) == ("processes", "cpu", 5)
-    busy = {"pid": 4211, "name": "stress-ng", "user": "root", "cpu_percent": 98.2}
-    result = {"by": "cpu", "processes": [{**busy, "resident_bytes": 125_829_120}]}
+    busy: dict[str, JsonValue] = {
+        "pid": 4211,
+        "name": "stress-ng",
+        "user": "root",
+        "cpu_percent": 98.2,
+    }
+    result: JsonValue = {"by": "cpu", "processes": [{**busy, "resident_bytes": 125_829_120}]}
     reply = messages.Reply(id=asked["id"], ok=True, result=result)
     topic = TOPICS.topic(Kind.NODE_REPLY, NODE, asked["id"])
     broker.publish(topic, messages.encode(reply))
