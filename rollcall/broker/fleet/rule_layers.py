@@ -80,10 +80,10 @@ def rule_of(keys: Keys, place: tuple[str, ...]) -> AnyRule:
     try:
         return model.model_validate(dict(keys))
     except ValidationError as error:
-        known = keys_of(model)
+        keys_known = keys_of(model)
         faults = [_of_numbers(fault) for fault in faults_of(error)]
         raise FleetError(
-            list(dict.fromkeys(told(each, known, place) for each in faults))
+            list(dict.fromkeys(told(each, keys_known, place) for each in faults))
         ) from error
 
 
@@ -150,10 +150,12 @@ def faults_of_inhibition(rules: Mapping[str, AnyRule]) -> list[str]:
 
 def _of_numbers(fault: ErrorDetails) -> ErrorDetails:
     """Say once what is no number, and not once for whole numbers and once for others."""
-    *place, last = fault["loc"]
-    if last not in {"int", "float"} or not fault["type"].endswith("_type"):
+    place = fault["loc"]
+    if place[-1:] not in {("constrained-int",), ("int",), ("float",)} or not fault["type"].endswith(
+        "_type"
+    ):
         return fault
-    return {**fault, "loc": tuple(place), "msg": "a number, without quotes"}
+    return {**fault, "loc": place[:-1], "msg": "a number, without quotes"}
 
 
 def _merged(name: str, table: Keys, defaults: Keys) -> Keys:
