@@ -111,6 +111,7 @@ class Info(Message):
     boot: Line | None = None
     boot_time: Time | None = None
     agent: Line
+    groups: list[Line] = []
     labels: dict[Line, Line] = {}
     description: Line | None = None
     interval: Interval

@@ -6,8 +6,10 @@ out.
 """
 
 from rollcall.broker.fleet.document import Document, NodeTable, Template
+from rollcall.broker.fleet.effective import Effective
 from rollcall.broker.fleet.faults import FleetError
 from rollcall.broker.fleet.fleet import Fleet, built_in, read
+from rollcall.broker.fleet.merge import Layer
 from rollcall.broker.fleet.rule_layers import BUILT_IN, inhibited_by
 from rollcall.broker.fleet.rule_values import silence_s
 from rollcall.broker.fleet.rules import (
@@ -32,10 +34,12 @@ __all__ = [
     "AnyRule",
     "Condition",
     "Document",
+    "Effective",
     "Fleet",
     "FleetError",
     "ForecastRule",
     "JudgedRule",
+    "Layer",
     "MetricRule",
     "NodeTable",
     "PresenceRule",

@@ -4,16 +4,17 @@ Rules hold on a node where a template of one of its groups, or the node's own ta
 without any document all built-in rules hold everywhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from fnmatch import fnmatchcase
-from typing import Any
+from typing import NamedTuple
 
-from pydantic import JsonValue, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import JsonValue
 
 from rollcall.broker.fleet.document import Document, NodeTable, Template
-from rollcall.broker.fleet.faults import FleetError, faults_of, keys_of, nearest, told
+from rollcall.broker.fleet.effective import Effective, Membership
+from rollcall.broker.fleet.faults import FleetError, nearest
+from rollcall.broker.fleet.merge import Layer
+from rollcall.broker.fleet.reading import read_document
 from rollcall.broker.fleet.rule_layers import (
     BUILT_IN,
     Keys,
@@ -23,7 +24,6 @@ from rollcall.broker.fleet.rule_layers import (
     read_rules,
 )
 from rollcall.broker.fleet.rules import AnyRule
-from rollcall.broker.fleet.tables import LABEL
 
 
 class Fleet:
@@ -38,6 +38,21 @@ class Fleet:
         self.rules = rules
         self._document = document
         self._keys = keys
+        self._membership = Membership(document or Document())
+
+    def groups_of(self, node: str, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """Name the groups that a node with these labels is in, in the document's order."""
+        return self._membership.groups_of(node, labels)
+
+    def likeness(self, node: str, labels: Mapping[str, str]) -> tuple[tuple[str, ...], str]:
+        """Give a value that is equal for nodes for which the document means the same."""
+        return self._membership.likeness(node, labels)
+
+    def effective(
+        self, node: str, labels: Mapping[str, str], below: Sequence[Layer] = ()
+    ) -> Effective:
+        """Say what holds on a node: templates in order, then its own table, over `below`."""
+        return self._membership.effective(node, labels, below)
 
     def rules_for(self, node: str, labels: Mapping[str, str]) -> dict[str, AnyRule]:
         """Give the rules that hold on `node` with these labels, by name; disabled ones do not.
@@ -49,10 +64,6 @@ class Fleet:
     def conflicts_on(self, node: str, labels: Mapping[str, str]) -> list[str]:
         """Name the overrides that do not fit together on `node` and are left out there."""
         return self._rules_and_conflicts(node, labels)[1]
-
-    def groups_of(self, node: str, labels: Mapping[str, str]) -> set[str]:
-        """Name the groups that `node` with these labels is in."""
-        return set() if self._document is None else self._groups(self._document, node, labels)
 
     def only(self, rule: str) -> "Fleet":
         """Give the same document with one rule alone, which holds where it held."""
@@ -68,6 +79,23 @@ class Fleet:
             *document.nodes.values(),
         ]
         return sorted(set(document.rules) - {name for table in tables for name in table.rules})
+
+    @property
+    def named_nodes(self) -> frozenset[str]:
+        """The nodes that have a table of their own, whether they exist or not."""
+        return frozenset(self._document.nodes if self._document else ())
+
+    def askers_of(self, rule: str, node: str, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """Name what asks for a rule on a node: `templates.base`, `nodes.pi-3`."""
+        document = self._document
+        if document is None:
+            return ("built in",)
+        tables = self._tables_for(document, node, labels)
+        return tuple(
+            f"{place}.override" if rule not in table.rules else place
+            for place, table in tables
+            if rule in table.rules or rule in table.override
+        )
 
     def _rules_and_conflicts(
         self, node: str, labels: Mapping[str, str]
@@ -92,23 +120,13 @@ class Fleet:
     def _tables_for(
         self, document: Document, node: str, labels: Mapping[str, str]
     ) -> list[tuple[str, Template | NodeTable]]:
-        groups = self._groups(document, node, labels)
         tables: list[tuple[str, Template | NodeTable]] = [
-            (f"templates.{title}", template)
-            for title, template in document.templates.items()
-            if groups & set(template.groups)
+            (f"templates.{name}", document.templates[name])
+            for name in self._membership.templates_of(node, labels)
         ]
         if node in document.nodes:
             tables.append((f"nodes.{node}", document.nodes[node]))
         return tables
-
-    @staticmethod
-    def _groups(document: Document, node: str, labels: Mapping[str, str]) -> set[str]:
-        return {
-            group
-            for group, members in document.groups.items()
-            if any(_is_meant(member, node, labels) for member in members)
-        }
 
 
 def built_in() -> Fleet:
@@ -121,17 +139,28 @@ def read(document: Mapping[str, JsonValue], *, everywhere: bool = False) -> Flee
 
     Raises FleetError with every mistake at once.
     """
-    try:
-        parsed = Document.model_validate(document)
-    except ValidationError as error:
-        raise FleetError([told(fault, _known_at(fault)) for fault in faults_of(error)]) from error
-    rules, keys, problems = read_rules(parsed.rules, parsed.rule_defaults)
-    problems += _dangling(parsed, BUILT_IN.keys() | parsed.rules.keys(), keys)
-    if not problems:
-        problems = faults_of_inhibition(rules)
-    if problems:
-        raise FleetError(problems)
-    return Fleet(None if everywhere else parsed, rules, keys)
+    examined = examine(document)
+    if examined.problems:
+        raise FleetError(examined.problems)
+    return Fleet(None if everywhere else examined.document, examined.rules, examined.keys)
+
+
+class Examined(NamedTuple):
+    """What can be read of a document and its rules, and everything that is wrong in it."""
+
+    document: Document
+    rules: dict[str, AnyRule]
+    keys: dict[str, Keys]
+    problems: list[str]
+
+
+def examine(table: Mapping[str, JsonValue]) -> Examined:
+    """Read a document as far as it goes."""
+    document, problems = read_document(table)
+    rules, keys, faults = read_rules(document.rules, document.rule_defaults)
+    problems = [*problems, *faults]
+    problems += _dangling(document, BUILT_IN.keys() | document.rules.keys(), keys)
+    return Examined(document, rules, keys, problems or faults_of_inhibition(rules))
 
 
 def _dangling(document: Document, rules: AbstractSet[str], keys: Mapping[str, Keys]) -> list[str]:
@@ -154,16 +183,3 @@ def _dangling(document: Document, rules: AbstractSet[str], keys: Mapping[str, Ke
         ]
         problems += faults_of_override(place, table.override, rules, keys)
     return problems
-
-
-def _is_meant(member: str, node: str, labels: Mapping[str, str]) -> bool:
-    if member.startswith(LABEL):
-        key, _, value = member.removeprefix(LABEL).partition("=")
-        return labels.get(key) == value
-    return fnmatchcase(node, member)
-
-
-def _known_at(fault: ErrorDetails) -> list[str]:
-    within = {"templates": Template, "nodes": NodeTable}.get(str(fault["loc"][0]))
-    model: Any = within if within is not None and len(fault["loc"]) > 1 else Document
-    return keys_of(model)
