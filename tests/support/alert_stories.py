@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from rollcall.alerts.engine import Engine
+from rollcall.alerts.flapping import Turns
 from rollcall.alerts.grouping import Incident, MailKind
+from rollcall.alerts.grouping import Told as AlertTold
 from rollcall.alerts.incidents import Incidents
 from rollcall.alerts.inhibition import Inhibition
 from rollcall.alerts.rules import Rule
@@ -36,6 +38,7 @@ def steps(series: str) -> Iterator[str]:
 class Story:
     """Nodes and one held clock; `told` collects the mails as (seconds, kind, incident).
 
+    `said` is what people were told of each alert, each time that it was something else.
     `wall_ahead_s` is how far a step of our own wall clock has put it off; `silenced` are alerts
     that somebody has silenced.
     """
@@ -57,6 +60,8 @@ class Story:
         self.ended: list[tuple[float, str]] = []
         self.told: list[Told] = []
         self.silenced: dict[Key, str] = {}
+        self.stored_turns: dict[Key, Turns | None] = {}
+        self.said: dict[Key, list[AlertTold]] = {}
         self.clock_behind_s = 0.0
         self.clock_marked = False
         self.wall_ahead_s = 0.0
@@ -191,12 +196,16 @@ class Story:
         for incident, decision in self.incidents.due(self.rule_of, held, self.now):
             assert decision.kind is not None
             self.told.append((self.at_s, decision.kind, incident.id))
-            self.incidents.told(incident, self.now, held)
+            after = self.incidents.told(incident, self.now, held)
+            for key, member in after.members.items():
+                if member.told is not incident.members[key].told:
+                    self.said.setdefault(key, []).append(member.told)
 
     def restart(self, down_s: float) -> None:
         """Lose everything but what the database keeps, on a host whose monotonic clock restarts."""
         kept = [replace(alert, counted_s=None, missing_s=None) for alert in self.engine]
-        turns = [turns for turns in self.incidents.changed_turns().values() if turns]
+        self.stored_turns.update(self.incidents.changed_turns())
+        turns = [turns for turns in self.stored_turns.values() if turns]
         self.engine = Engine(self.fleet)
         self.at_s += down_s
         self._rebooted_s -= down_s + 4000
