@@ -223,7 +223,7 @@ class Applied(Message):
 class Fleet(Message):
     """The fleet document in force, as published; `rollcall.broker.fleet` reads `document`.
 
-    `file` is what it was made of, `lines` where in it each rule stands.
+    `file` names the file it was written in, `lines` the line of each rule's table there.
     """
 
     revision: Counter

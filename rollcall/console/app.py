@@ -13,6 +13,7 @@ from rollcall.console.up import up
 @click.group(
     cls=LaterGroup,
     later={
+        "alerts": ("rollcall.console.alerts", "alerts"),
         "broker": ("rollcall.console.broker", "broker"),
         "fleet": ("rollcall.console.fleet", "console"),
         "command": ("rollcall.console.command", "console"),

@@ -62,8 +62,8 @@ class Known:
 
 def inspect(source: Source, known: Known) -> tuple[Fleet | None, list[Finding]]:
     """Give the document, None if it is refused, and everything to be said, in the file's order."""
-    document, rules, problems = examine(source.table)
-    fleet = Fleet(document, rules)
+    document, rules, keys, problems = examine(source.table)
+    fleet = Fleet(document, rules, keys)
     found = [
         *((Level.FAULT, problem) for problem in problems),
         *_settings(document, known),
