@@ -153,6 +153,28 @@ def test_settings_that_are_right_alone_and_wrong_together_are_a_fault() -> None:
     assert said(text) == [("fault", 7, f"nodes.pi-1: together with what else holds on pi-1: {why}")]
 
 
+def test_overrides_are_judged_alone_and_together() -> None:
+    text = with_group('pis = ["pi-*"]') + "override.cpu_high = { threshold = 60, clear = 50 }\n"
+    text += '[templates.pi]\ngroups = ["pis"]\noverride.cpu_high = { threshold = 40, clear = 30 }\n'
+    [threshold, clear] = said(text, NODES)
+    what = "templates.pi.override.cpu_high.threshold: 40 wins over 60 of templates.base (line 7)"
+    assert threshold == ("note", 10, f"{what}, on pi-1, pi-2")
+    assert clear[2].startswith("templates.pi.override.cpu_high.clear: 30 wins over 50")
+    own = "[nodes.pi-1]\noverride.cpu_high = { threshold = 20 }\n"
+    [fault] = [each for each in said(text + own, NODES) if each[0] == "fault"]
+    assert fault[1] == 12
+    assert fault[2].startswith("nodes.pi-1.override.cpu_high: clear 30")
+    wrong = 'override.cpu_high = { metric = "cpu.precent" }\n'
+    [(_, line, what)] = said(OPENING + wrong)
+    assert (line, what.partition(":")[0]) == (6, "templates.base.override.cpu_high.metric")
+
+
+def test_receivers_are_named_with_where_they_are_made() -> None:
+    text = OPENING + '[rules.cpu_high]\nreceivers = ["night"]\n'
+    what = "rules.cpu_high.receivers: cpu_high mail to [mail.receivers.night] in the rollcall.toml"
+    assert said(text) == [("note", 7, f"{what} of the alert service")]
+
+
 def test_a_plug_in_is_known_as_soon_as_a_running_node_announces_it() -> None:
     text = OPENING + '[templates.gpu]\ngroups = ["all"]\ncollectors.gpu = { interval = "5s" }\n'
     place = "templates.gpu.collectors.gpu:"
