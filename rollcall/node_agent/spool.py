@@ -114,7 +114,7 @@ class Spool:
             return False
         try:
             with self.transaction():
-                spool_file.move(memory, self._db, self._session)
+                moved = spool_file.move(memory, self._db, self._session)
         except SpoolError as error:
             _log.debug("%s still refuses: %s", self.path, error)
             self._db.close()
@@ -123,7 +123,7 @@ class Spool:
             return False
         memory.close()
         self.in_memory = False
-        self.renewals.append(Renewal("healed", before))
+        self.renewals.append(Renewal("healed", before, moved))
         self._recall()
         _log.info("%s can be written again", self.path)
         return True

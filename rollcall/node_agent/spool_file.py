@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+from rollcall.node_agent.spans import Span, merged
 from rollcall.node_agent.spooled import Identity, Memory
 
 _log = logging.getLogger(__name__)
@@ -133,8 +134,11 @@ def note_evicted(db: sqlite3.Connection, first: int, last: int, reason: str) -> 
     )
 
 
-def move(source: sqlite3.Connection, target: sqlite3.Connection, session: int) -> None:
-    """Put what waits in `source` behind what waits in `target`, within a transaction there."""
+def move(source: sqlite3.Connection, target: sqlite3.Connection, session: int) -> tuple[Span, ...]:
+    """Put what waits in `source` behind what waits in `target`, within a transaction there.
+
+    Gives the numbers that it had in `source`, and those that were evicted there.
+    """
     rows = source.execute(f"SELECT {_COLUMNS} FROM report ORDER BY seq")  # noqa: S608 - only our own words
     target.executemany(f"INSERT INTO report ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)  # noqa: S608 - likewise
     offsets = source.execute("SELECT boot, offset_ms FROM boots")
@@ -146,6 +150,8 @@ def move(source: sqlite3.Connection, target: sqlite3.Connection, session: int) -
     target.execute(
         "UPDATE meta SET value = max(CAST(value AS INTEGER), ?) WHERE key = 'session'", (session,)
     )
+    waited = source.execute("SELECT seq, seq FROM report UNION SELECT first, last FROM evicted")
+    return tuple(merged(waited))
 
 
 def used_bytes(db: sqlite3.Connection) -> int:

@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rollcall.node_agent.spans import Span
+
 
 class Memory(StrEnum):
     """What a spool remembers of its host beside the reports.
@@ -81,11 +83,13 @@ class Stored:
 class Renewal:
     """That there is another epoch, and why: `damaged copied refused healed`.
 
-    The file was damaged or copied from elsewhere, or the disk refused, and later healed.
+    The file was damaged or copied from elsewhere, or the disk refused, and later healed. `forsaken`
+    are numbers of the epoch before that will never come: what they stood for has others now.
     """
 
     reason: str
     epoch_before: str | None
+    forsaken: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -472,7 +472,7 @@ def test_a_full_disk_is_a_spool_error_and_memory_takes_its_place_until_it_heals(
         assert spool.heal()
         assert (spool.epoch, spool.last_seq) == (epoch, 5)
         assert held(spool) == [1, 2, 3, 4, 5]
-        assert spool.renewals == [Renewal("refused", epoch), Renewal("healed", memory)]
+        assert spool.renewals == [Renewal("refused", epoch), Renewal("healed", memory, ((1, 2),))]
         assert spool.next_session() == session + 1
     with Spool(tmp_path, boot="boot-1") as spool:
         assert held(spool) == [1, 2, 3, 4, 5]
