@@ -80,9 +80,10 @@ def _clashes(templates: tuple[str, ...], said: Mapping[str, dict[Path, JsonValue
     for number, winner in enumerate(templates):
         for path, value in said[winner].items():
             wins = all(path not in said[later] for later in templates[number + 1 :])
-            for loser in templates[:number] if wins else ():
-                if said[loser].get(path, value) != value:
-                    clashes.append((path, winner, loser))
+            losers = templates[:number] if wins else ()
+            clashes += [
+                (path, winner, loser) for loser in losers if said[loser].get(path, value) != value
+            ]
     return clashes
 
 

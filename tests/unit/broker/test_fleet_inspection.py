@@ -160,10 +160,10 @@ def test_overrides_are_judged_alone_and_together() -> None:
     what = "templates.pi.override.cpu_high.threshold: 40 wins over 60 of templates.base (line 7)"
     assert threshold == ("note", 10, f"{what}, on pi-1, pi-2")
     assert clear[2].startswith("templates.pi.override.cpu_high.clear: 30 wins over 50")
-    own = "[nodes.pi-1]\noverride.cpu_high = { threshold = 20 }\n"
+    own = "[nodes.pi-1]\noverride.cpu_high = { clear = 70 }\n"
     [fault] = [each for each in said(text + own, NODES) if each[0] == "fault"]
     assert fault[1] == 12
-    assert fault[2].startswith("nodes.pi-1.override.cpu_high: clear 30")
+    assert fault[2].startswith("nodes.pi-1.override.cpu_high: clear 70")
     wrong = 'override.cpu_high = { metric = "cpu.precent" }\n'
     [(_, line, what)] = said(OPENING + wrong)
     assert (line, what.partition(":")[0]) == (6, "templates.base.override.cpu_high.metric")
