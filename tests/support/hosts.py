@@ -13,9 +13,9 @@ HOSTS: Final = Path(__file__).parent.parent / "fixtures" / "hosts"
 class RecordedHost(LinuxHost):
     """A host at one recorded moment, `t0` or `t1`."""
 
-    def __init__(self, name: str, moment: str) -> None:
-        super().__init__(HOSTS / name / moment)
-        told = (HOSTS / name / moment / "host.json").read_text("utf-8")
+    def __init__(self, name: str, moment: str, hosts: Path = HOSTS) -> None:
+        super().__init__(hosts / name / moment)
+        told = (hosts / name / moment / "host.json").read_text("utf-8")
         self._told: dict[str, Any] = json.loads(told)
 
     @property
