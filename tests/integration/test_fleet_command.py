@@ -197,6 +197,25 @@ def test_show_gives_the_document_back_and_tells_where_each_value_comes_from(
     assert "the broker knows no such node" in err
 
 
+def test_a_broker_that_lost_everything_gets_the_document_back_from_the_database(
+    desk: Desk, agents: SteeredAgents, broker: BrokerUnderTest
+) -> None:
+    agents.start("web-1")
+    agents.wait_for_revision(0)
+    assert desk.apply()[0] == 0
+    lost = desk.retained()
+    desk.record(lost, 1000)
+    broker.stop()
+    broker.start()
+    wait_until(lambda: broker.subscribe_for(TOPICS.topic(Kind.APPLIED, "web-1")))
+    code, _, err = desk("show")
+    assert (code, "no fleet document is in force" in err) == (1, True)
+    assert desk.json("show", "--effective", "web-1")["drift"] == "fleet revision 1, which is gone"
+    assert desk("rollback", "--yes")[0] == 0
+    back = desk.retained()
+    assert (back.revision, back.digest) == (2, lost.digest)
+
+
 def test_a_document_with_a_fault_is_published_nowhere(desk: Desk, broker: BrokerUnderTest) -> None:
     desk.edit('interval = "5s"', 'intervall = "5s"')
     fault = (
