@@ -139,7 +139,9 @@ def show(options: Options, node: str | None) -> int:
     if node is not None:
         return _show_node(options, seen, node)
     if seen.in_force is None:
-        raise CommandError("no fleet document is in force", "rollcall fleet apply FILE")
+        beside = f"; unreadable retained messages: {seen.unreadable}" if seen.unreadable else ""
+        what = f"no fleet document is in force{beside}"
+        raise CommandError(what, "rollcall fleet apply FILE")
     if options.json:
         _print_json(
             {

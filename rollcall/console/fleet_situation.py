@@ -1,7 +1,7 @@
 """What the broker says about the fleet at one moment: the document in force, nodes, answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
@@ -17,11 +17,15 @@ from rollcall.service.settings import Broker
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """`in_force` is the message, None without any; `views` are all nodes by name."""
+    """`in_force` is the message, None without any; `views` are all nodes by name.
+
+    `unreadable` counts the retained messages that could not be read; the document may be one.
+    """
 
     in_force: messages.Fleet | None
     views: dict[str, NodeView]
     drifts: dict[str, str]
+    unreadable: int = 0
 
     @property
     def labels(self) -> dict[str, dict[str, str]]:
@@ -74,7 +78,7 @@ def _problems(document: Mapping[str, JsonValue]) -> list[str]:
 def situation(broker: Broker) -> Situation:
     """Ask the broker. Raises CommandError with exit code 5 when it does not answer."""
     with linked(broker, OF_NODES) as link:
-        return situation_of(link.cluster)
+        return replace(situation_of(link.cluster), unreadable=link.unreadable)
 
 
 def situation_of(cluster: Cluster) -> Situation:

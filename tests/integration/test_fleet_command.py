@@ -236,6 +236,15 @@ def test_a_document_with_a_fault_is_published_nowhere(desk: Desk, broker: Broker
     assert broker.subscribe_for(FLEET) == []
 
 
+def test_what_cannot_be_read_is_said_and_replaced(desk: Desk, broker: BrokerUnderTest) -> None:
+    broker.publish(FLEET, b"rubbish", retain=True)
+    code, _, err = desk("show")
+    assert code == 1
+    assert "no fleet document is in force; unreadable retained messages: 1" in err
+    assert desk.apply()[0] == 0
+    assert desk.retained().revision == 1
+
+
 def test_nothing_is_put_into_force_unless_somebody_agrees(
     desk: Desk, broker: BrokerUnderTest
 ) -> None:
