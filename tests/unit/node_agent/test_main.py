@@ -14,6 +14,8 @@ FORBIDDEN = (
     *("click", "rich", "sqlalchemy", "alembic", "starlette", "smbus2", "pydantic_settings"),
     # Of the standard library, what our libraries import for what we do not use.
     *("importlib.metadata", "urllib.request", "http.client", "email.parser"),
+    # Of our own, what only a document needs.
+    "rollcall.broker.fleet",
 )
 
 
