@@ -43,6 +43,9 @@ class Client(Publisher, Protocol):
     def reconnect(self) -> None:
         """Connect anew, with another last will."""
 
+    def announce(self) -> None:
+        """Say again that we live, as something in it has changed."""
+
 
 class Outgoing:
     """Takes reports and events into `spool`, and brings them to the broker."""

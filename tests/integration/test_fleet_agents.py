@@ -76,6 +76,7 @@ def test_a_template_reaches_those_it_is_for_at_once_and_a_late_comer_too(
     assert min(quickest_s) < 1.0
     for node in ("web-1", "web-2"):
         agents.wait_for_interval(node, "cpu", 1)
+    wait_until(lambda: agents.heard("web-1", Kind.STATUS)[-1]["interval"] == 1)
     agents.start("web-3")
     wait_until(lambda: agents.applied("web-3").get("revision") == 4)
     wait_until(lambda: intervals(agents, "web-3") == [1])
