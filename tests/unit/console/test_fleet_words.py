@@ -145,6 +145,19 @@ KEYS = {
 }
 
 
+def test_what_a_node_has_beside_the_document_is_its_own() -> None:
+    groups: dict[str, Any] = {"py": ["python*"], "mine": ["x"]}
+    expected = as_applied({"process": {"groups": {"py": "python*"}}})["process"]
+    answer = Applied(revision=1, digest="x", collectors={"process": {**expected, "groups": groups}})
+    found = {row.key: row for row in rows(fleet.read(DOCUMENT), "pi-3", {}, defaults(), answer)}
+    assert (found["process.groups.py"].origin, found["process.groups.py"].remark) == (
+        "templates.base",
+        "",
+    )
+    mine = found["process.groups.mine"]
+    assert (mine.value, mine.origin) == (["x"], "the node's own file")
+
+
 def test_a_value_that_the_node_did_not_take_is_shown_beside_the_documents() -> None:
     document = DOCUMENT | {"nodes": {"pi-3": {"collectors": {"cpu": {"interval": "2s"}}}}}
     answer = Applied(revision=1, digest="x", collectors={"cpu": {"interval": 1, "enabled": True}})
