@@ -327,13 +327,13 @@ class Spool:
     def _begun(self, path: Path) -> sqlite3.Connection:
         db = spool_file.connect(path)
         try:
-            epoch_before = spool_file.begin(db, boot=self._boot, identity=self._identity)
+            renewal = spool_file.begin(db, boot=self._boot, identity=self._identity)
         except BaseException:
             db.close()
             raise
-        if epoch_before is not None:
-            _log.warning("this spool comes from another machine: new epoch")
-            self.renewals.append(Renewal("copied", epoch_before))
+        if renewal is not None:
+            _log.warning("this spool comes from another machine or system: new epoch")
+            self.renewals.append(renewal)
         return db
 
     def _undo(self) -> None:

@@ -81,9 +81,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """That there is another epoch, and why: `damaged copied refused healed`.
+    """That there is another epoch, and why: `damaged copied reinstalled refused healed`.
 
-    The file was damaged or copied from elsewhere, or the disk refused, and later healed. `forsaken`
+    The file was damaged, copied from another machine, or left by another system on this one; or the
+    disk refused, and later healed. `forsaken`
     are numbers of the epoch before that will never come: what they stood for has others now.
     """
 
@@ -108,6 +109,10 @@ class Identity:
         reinstalled = bool(self.machine and other.machine) and self.machine != other.machine
         moved = bool(self.boards and other.boards) and self.boards.isdisjoint(other.boards)
         return reinstalled or moved
+
+    def is_on_the_board_of(self, other: "Identity") -> bool:
+        """Say whether both are certainly on the same hardware."""
+        return not self.boards.isdisjoint(other.boards)
 
     def text(self) -> str:
         """Write it for the file."""

@@ -198,28 +198,31 @@ HERE = Identity("machine-a", frozenset({"mac-1", "mac-2"}))
 
 
 @pytest.mark.parametrize(
-    ("identity", "copied"),
+    ("identity", "reason"),
     [
-        pytest.param(HERE, False, id="the same machine"),
-        pytest.param(Identity("machine-b", HERE.boards), True, id="reinstalled"),
-        pytest.param(Identity("machine-a", frozenset({"mac-9"})), True, id="the disk of another"),
-        pytest.param(Identity("machine-a", frozenset({"mac-2"})), False, id="a card taken out"),
-        pytest.param(Identity("", frozenset()), False, id="a machine that tells nothing"),
+        pytest.param(HERE, None, id="the same machine"),
+        pytest.param(Identity("machine-b", HERE.boards), "reinstalled", id="reinstalled"),
+        pytest.param(Identity("machine-b", frozenset()), "copied", id="another that has no board"),
+        pytest.param(
+            Identity("machine-a", frozenset({"mac-9"})), "copied", id="the disk of another"
+        ),
+        pytest.param(Identity("machine-a", frozenset({"mac-2"})), None, id="a card taken out"),
+        pytest.param(Identity("", frozenset()), None, id="a machine that tells nothing"),
     ],
 )
 def test_a_copied_disk_gets_a_new_epoch_and_loses_nothing(
-    tmp_path: Path,
-    identity: Identity,
-    copied: bool,  # noqa: FBT001 - a column of the table
+    tmp_path: Path, identity: Identity, reason: str | None
 ) -> None:
     with Spool(tmp_path, identity=HERE) as spool:
         take(spool, 4)
         settle(spool, 2)
         epoch = spool.epoch
     with Spool(tmp_path, identity=identity) as spool:
-        assert (spool.epoch != epoch) == copied
-        assert held(spool) == ([1, 2] if copied else [3, 4])
-        assert spool.renewals == ([Renewal("copied", epoch)] if copied else [])
+        assert (spool.epoch != epoch) == (reason is not None)
+        assert held(spool) == ([1, 2] if reason else [3, 4])
+        # The numbers of a copy are still the original's to answer for.
+        forsaken = ((3, 4),) if reason == "reinstalled" else ()
+        assert spool.renewals == ([Renewal(reason, epoch, forsaken)] if reason else [])
 
 
 def test_a_spool_of_the_version_before_is_taken_over(tmp_path: Path) -> None:
