@@ -11,7 +11,7 @@ from rollcall.broker.announcement import ServiceAnnouncement
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.session import BrokerError
 from rollcall.broker.topics import Topics
-from rollcall.lcd_display.assembly import locks, own_node, screen_thread
+from rollcall.lcd_display.assembly import name_lock, own_node, screen_thread
 from rollcall.lcd_display.display import Display, subscriptions
 from rollcall.service import lifecycle
 from rollcall.service.settings import Settings
@@ -38,8 +38,7 @@ def serve(settings: Settings, arguments: argparse.Namespace, stop: threading.Eve
         announcement=announcement,
     )
     with ExitStack() as opened:
-        for lock in locks(settings.lcd, settings.broker, emulate=arguments.emulate):
-            opened.enter_context(lock)
+        opened.enter_context(name_lock(settings.lcd, settings.broker))
         opened.enter_context(client)
         opened.enter_context(lcd)
         display.run(client, stop)

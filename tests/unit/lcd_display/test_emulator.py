@@ -6,9 +6,10 @@ import pytest
 from smbus2 import i2c_msg
 
 from rollcall.lcd_display.backpack import Backpack
+from rollcall.lcd_display.emulated_hd44780 import Specimen
 from rollcall.lcd_display.emulator import EmulatedBus
 from rollcall.lcd_display.hd44780 import SET_DDRAM, Transfer
-from tests.support.glass import panel_on
+from tests.support.panels import panel_on
 
 BLANK = [" " * 20] * 4
 
@@ -24,7 +25,7 @@ def nibble(value: int) -> tuple[int, int]:
 def ready() -> EmulatedBus:
     bus = EmulatedBus()
     panel_on(bus).make_ready(BLANK, keep_memory=False)
-    write(bus, *Backpack().encode([Transfer(SET_DDRAM)], rs=True)[0])
+    write(bus, *b"".join(Backpack().encode([Transfer(SET_DDRAM)], rs=True)[0]))
     return bus
 
 
@@ -89,7 +90,7 @@ def test_the_second_and_third_nibble_have_to_be_apart() -> None:
     bus = fresh()
     write(bus, *nibble(3))
     bus.sleep(0.005)
-    bus.chip.oscillator_khz = 2700.0
+    bus.chip.specimen = Specimen(oscillator_khz=2700.0)
     write(bus, *nibble(3))
     bus.now_us -= 200
     write(bus, *nibble(3))
@@ -120,7 +121,7 @@ def test_after_power_on_nothing_is_shown() -> None:
 def test_the_memory_can_be_read_back() -> None:
     bus = EmulatedBus()
     panel_on(bus).make_ready(["Q" + " " * 19, *BLANK[1:]], keep_memory=False)
-    write(bus, *Backpack().encode([Transfer(SET_DDRAM)], rs=True)[0])
+    write(bus, *b"".join(Backpack().encode([Transfer(SET_DDRAM)], rs=True)[0]))
     nibbles = []
     for values in ([0xFB, 0xFF], [0xFB, 0xFF]):
         write(bus, *values)

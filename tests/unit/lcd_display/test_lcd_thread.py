@@ -6,16 +6,17 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from rollcall.lcd_display.assembly import HOST_CLOCK
 from rollcall.lcd_display.emulator import EmulatedBus
 from rollcall.lcd_display.glass_output import GlassOutput
 from rollcall.lcd_display.hd44780 import GLASS_20X4
 from rollcall.lcd_display.i2c import NoBusError, Port, open_port
+from rollcall.lcd_display.keeper import Keeper
 from rollcall.lcd_display.lcd_thread import LcdThread
 from rollcall.lcd_display.panel import Panel
-from tests.support.glass import SCREENS
+from tests.support.panels import BYE, FIVE
+from tests.support.panels import TWENTY as BOOT
 from tests.support.waiting import wait_until
-
-BOOT, FIVE, BYE = (SCREENS[name]() for name in ("boot", "five_nodes", "goodbye"))
 
 
 def thread_on(
@@ -23,11 +24,13 @@ def thread_on(
     connect: Callable[[], Port] | None = None,
     probe_after_s: tuple[float, ...] = (0.01,),
 ) -> LcdThread:
-    return LcdThread(
-        connect or (lambda: open_port(bus, "auto")),
-        lambda port: Panel(port, geometry=GLASS_20X4, sleep=bus.sleep),
+    found = connect or (lambda: open_port(bus, "auto"))
+    keeper = Keeper(
+        lambda: Panel(found(), geometry=GLASS_20X4, sleep=bus.sleep),
+        HOST_CLOCK,
         probe_after_s=probe_after_s,
     )
+    return LcdThread(keeper)
 
 
 def test_the_newest_frame_is_shown_and_the_goodbye_is_the_last() -> None:

@@ -6,39 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollcall.lcd_display.charset import bank_for, codes_of
-from rollcall.lcd_display.emulator import EmulatedBus
+from rollcall.lcd_display.emulated_hd44780 import Specimen
+from rollcall.lcd_display.emulator import Board, EmulatedBus
 from rollcall.lcd_display.i2c import NotAcknowledgedError
-from tests.support.glass import SCREENS, panel_on
+from rollcall.lcd_display.panel import Condition
+from tests.support.panels import FIVE as LINES
+from tests.support.panels import TWENTY as OTHER
+from tests.support.panels import panel_on
 
-LINES = SCREENS["five_nodes"]()
-OTHER = SCREENS["twenty_nodes"]()
 STATES = [(True, None), (False, None)] + [
     (False, (nibble, rs)) for nibble in range(16) for rs in (False, True)
 ]
-
-
-@pytest.mark.parametrize("name", SCREENS)
-def test_the_glass_shows_the_screen_by_text_and_by_code(name: str) -> None:
-    bus = EmulatedBus()
-    lines = SCREENS[name]()
-    panel_on(bus).make_ready(lines, keep_memory=False)
-    assert bus.text() == list(lines)
-    codes = [code for row in bus.codes() for code in row]
-    assert codes == list(codes_of(lines, bank_for(lines, None)))
-    assert bus.violations == []
-
-
-def test_one_screen_after_another_is_right_and_keeps_to_the_datasheet() -> None:
-    bus = EmulatedBus()
-    panel = panel_on(bus)
-    panel.make_ready(LINES, keep_memory=False)
-    for draw in SCREENS.values():
-        panel.show(draw())
-        assert bus.text() == list(draw())
-        assert panel.is_healthy()
-    assert bus.violations == []
-    assert bus.backlight
 
 
 @pytest.mark.parametrize("open_low", [0x0, 0xF])
@@ -49,11 +27,10 @@ def test_every_phase_the_interface_can_be_in_is_recovered_from(
     open_low: int, oscillator_khz: float, latch: int, *, keep_memory: bool
 ) -> None:
     for eight_bits, half in STATES:
-        bus = EmulatedBus(open_low=open_low, oscillator_khz=oscillator_khz)
+        bus = EmulatedBus(specimen=Specimen(oscillator_khz, open_low))
         bus.sleep(1)
-        bus._apply(latch)
-        bus.chip.violations.clear()
-        bus.chip.set_state(eight_bits=eight_bits, half=half)
+        bus.set_state(eight_bits=eight_bits, half=half, latch=latch)
+        bus.sleep(1)
         panel_on(bus).make_ready(LINES, keep_memory=keep_memory)
         assert bus.text() == list(LINES), (eight_bits, half)
         assert bus.violations == [], (eight_bits, half)
@@ -114,7 +91,7 @@ def test_a_display_plugged_in_again_between_frames_is_noticed_and_initialized() 
     bus.unplug()
     bus.replug()
     assert bus.text() == [" " * 20] * 4
-    assert not panel.is_healthy()
+    assert panel.check() is Condition.RESTARTED
     assert panel.make_ready(LINES, keep_memory=True)
     assert bus.text() == list(LINES)
     assert bus.violations == []
@@ -124,31 +101,31 @@ def test_a_controller_that_restarted_alone_is_noticed_by_reading_back() -> None:
     bus = EmulatedBus()
     panel = panel_on(bus)
     panel.make_ready(LINES, keep_memory=False)
-    assert panel.is_healthy()
+    assert panel.check() is Condition.WELL
     assert panel.readback
     bus.lcd_brownout()
     bus.sleep(0.05)
-    assert not panel.is_healthy()
+    assert panel.check() is Condition.RESTARTED
 
 
 def test_a_slipped_nibble_is_noticed_by_reading_back() -> None:
     bus = EmulatedBus()
     panel = panel_on(bus)
     panel.make_ready(LINES, keep_memory=False)
-    assert panel.is_healthy()
+    assert panel.check() is Condition.WELL
     bus.chip.set_state(eight_bits=False, half=(3, False))
     panel.show(["x" + LINES[0][1:], *LINES[1:]])
-    assert not panel.is_healthy()
+    assert panel.check() is Condition.SLIPPED
 
 
 def test_a_board_with_grounded_rw_is_used_without_reading_back() -> None:
-    bus = EmulatedBus(rw_wired=False)
+    bus = EmulatedBus(board=Board(rw_wired=False))
     panel = panel_on(bus)
     panel.make_ready(LINES, keep_memory=False)
-    assert panel.is_healthy()
+    assert panel.check() is Condition.WELL
     assert panel.readback is False
     panel.show(OTHER)
-    assert panel.is_healthy()
+    assert panel.check() is Condition.WELL
     assert bus.text() == list(OTHER)
 
 
