@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Seconds = Annotated[int, Field(ge=1)]
@@ -126,6 +126,15 @@ class Mail(Section):
     )
 
 
+def _address_of_a_device(value: object) -> object:
+    address = value
+    if isinstance(value, str) and re.fullmatch(r"0x[0-9a-fA-F]{1,2}", value):
+        address = int(value, 16)
+    if address != "auto" and (isinstance(address, bool) or address not in range(0x08, 0x78)):
+        raise ValueError('give it as "0x27" (0x08 to 0x77), or "auto"')
+    return address
+
+
 def _lines_of_a_backpack(text: str) -> str:
     if sorted(text.split()) != sorted(["rs", "rw", "e", "light", "d4", "d5", "d6", "d7"]):
         raise ValueError("name each of rs rw e light d4 d5 d6 d7 once, in the order of P0 to P7")
@@ -143,7 +152,7 @@ class Lcd(Section):
 
     name: str = Field("lcd", pattern=r"^lcd(-[a-z0-9-]{1,40})?$", description="its service name")
     bus: Annotated[int, Field(ge=0, le=255)] = Field(1, description="I2C bus: /dev/i2c-N")
-    address: Annotated[int, Field(ge=0x08, le=0x77)] | Literal["auto"] = Field(
+    address: Annotated[int | Literal["auto"], BeforeValidator(_address_of_a_device)] = Field(
         "auto", description="I2C address such as 0x27, or auto"
     )
     size: Literal["20x4", "16x2", "16x4", "20x2"] = Field("20x4", description="columns x rows")
