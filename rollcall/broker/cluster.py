@@ -13,7 +13,7 @@ connection that has been replaced. For 60 s after our own connecting, "down" is 
 not heard alive since: a broker that restarts has published every will.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -29,13 +29,16 @@ from rollcall.broker.messages import (
     Report,
     ServiceOffline,
     ServiceOnline,
+    Severity,
 )
 from rollcall.broker.topics import Address, Kind
 
 STALE_INTERVALS: Final = 3
 STALE_AT_LEAST_S: Final = 45.0
 HOLD_DOWN_S: Final = 60.0
+OK_RANK: Final = 5
 _CLOCK_TOLERANCE_S: Final = 120.0
+_SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,27 @@ class NodeView:
         )
 
 
+def urgency_rank(view: NodeView, severity: Severity | None) -> int:
+    """Rank a node: 0 critical, 1 lost, 2 stale, 3 warning, 4 stopped, 5 ok."""
+    if view.state is NodeState.OFFLINE:
+        return 1 if view.reason == "lost" else 4
+    if view.state is not NodeState.ONLINE:
+        return 2
+    return {"critical": 0, "warning": 3}.get(severity or "", OK_RANK)
+
+
+def worst_first(views: Iterable[NodeView], severities: Mapping[str, Severity]) -> list[NodeView]:
+    """Order nodes by their rank, then newest change, then name; severities are by node."""
+    return sorted(
+        views,
+        key=lambda view: (
+            urgency_rank(view, severities.get(view.name)),
+            -(view.since or 0),
+            view.name,
+        ),
+    )
+
+
 @dataclass
 class _Node:
     status: Online | Offline | None = None
@@ -198,25 +222,22 @@ class Cluster:
 
     def worst_first(self, now: Now) -> list[NodeView]:
         """Order nodes: critical, lost, stale, warning, stopped, ok; then newest change."""
-        return sorted(
-            self.nodes(now), key=lambda view: (self._rank(view), -(view.since or 0), view.name)
-        )
+        return worst_first(self.nodes(now), self.severities())
+
+    def severities(self) -> dict[str, Severity]:
+        """Give by node the worst severity that fires there."""
+        worst: dict[str, Severity] = {}
+        for (node, _), alert in self.alerts.items():
+            before = worst.get(node)
+            if alert.state == "firing" and (
+                before is None or _SEVERITIES.index(alert.severity) < _SEVERITIES.index(before)
+            ):
+                worst[node] = alert.severity
+        return worst
 
     def severity(self, node: str) -> str | None:
         """Give the worst severity that fires on `node`: critical, warning, info or None."""
-        firing = {
-            alert.severity
-            for (name, _), alert in self.alerts.items()
-            if name == node and alert.state == "firing"
-        }
-        return next((level for level in ("critical", "warning", "info") if level in firing), None)
-
-    def _rank(self, view: NodeView) -> int:
-        if view.state is NodeState.OFFLINE:
-            return 1 if view.reason == "lost" else 4
-        if view.state is not NodeState.ONLINE:
-            return 2
-        return {"critical": 0, "warning": 3}.get(self.severity(view.name) or "", 5)
+        return self.severities().get(node)
 
     def _fold_status(self, name: str, payload: bytes, *, replayed: bool, now: Now) -> None:
         if not payload:

@@ -11,7 +11,7 @@ from rollcall.broker.announcement import ServiceAnnouncement
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.session import BrokerError
 from rollcall.broker.topics import Topics
-from rollcall.lcd_display.assembly import name_lock, own_node, screen_thread
+from rollcall.lcd_display.assembly import name_lock, own_node, presenter, screen_thread
 from rollcall.lcd_display.display import Display, subscriptions
 from rollcall.service import lifecycle
 from rollcall.service.settings import Settings
@@ -22,7 +22,12 @@ def serve(settings: Settings, arguments: argparse.Namespace, stop: threading.Eve
     topics = Topics(settings.broker.prefix)
     lcd, output = screen_thread(settings.lcd, emulate=arguments.emulate, stream=sys.stdout)
     display = Display(
-        lcd, topics, settings.broker, version=__version__, own_node=own_node(settings.agent)
+        lcd,
+        topics,
+        settings.broker,
+        presenter(settings.lcd, version=__version__),
+        groups=settings.lcd.groups,
+        own_node=own_node(settings.agent),
     )
     announcement = ServiceAnnouncement(
         topics,

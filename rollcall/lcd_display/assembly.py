@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from rollcall.broker.topics import TopicError, node_name_from
 from rollcall.lcd_display.backpack import Backpack, Wiring
+from rollcall.lcd_display.carousel import Carousel
 from rollcall.lcd_display.claim import claim
 from rollcall.lcd_display.emulator import Board, EmulatedBus, Wire
 from rollcall.lcd_display.glass_output import GlassOutput
@@ -16,6 +17,7 @@ from rollcall.lcd_display.hd44780 import SIZES, Geometry
 from rollcall.lcd_display.i2c import Bus, Port, open_bus, open_port
 from rollcall.lcd_display.keeper import Clock, Frame, Keeper
 from rollcall.lcd_display.lcd_thread import LcdThread
+from rollcall.lcd_display.pages import Presenter
 from rollcall.lcd_display.panel import Panel
 from rollcall.service.lock import AlreadyRunningError, ProcessLock
 from rollcall.service.settings import Agent, Broker, Lcd, data_folder
@@ -102,6 +104,11 @@ def screen_thread(
         shown=GlassOutput(bus, stream).write,
     )
     return LcdThread(keeper), output
+
+
+def presenter(settings: Lcd, *, version: str) -> Presenter:
+    """Make what chooses the pages of the display of `settings`."""
+    return Presenter(geometry_of(settings), version, settings.pages, Carousel())
 
 
 def leave(settings: Lcd, frame: Frame, open_bus: Callable[[int], Bus] = open_bus) -> int:

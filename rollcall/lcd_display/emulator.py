@@ -213,6 +213,7 @@ class EmulatedBus:
     def lcd_brownout(self) -> None:
         """Let the controller restart while the expander keeps its pins."""
         self.chip = self._new_chip()
+        self.chip.unsettled = True
         self._apply(self._latch)
 
     def set_state(

@@ -164,7 +164,7 @@ def open_port(bus: Bus, address: int | Literal["auto"]) -> Port:
     try:
         from smbus2 import i2c_msg  # noqa: PLC0415 - see open_bus
 
-        found = _only(answering(bus)) if address == "auto" else address
+        found = _only(*_asked(bus)) if address == "auto" else address
         port = Port(bus, found, i2c_msg.write)
         port.read()
     except ImportError as error:
@@ -180,18 +180,28 @@ def answering(bus: Bus) -> list[int]:
 
     Raises DisplayError when the bus itself fails.
     """
-    found = []
+    return _asked(bus)[0]
+
+
+def _asked(bus: Bus) -> tuple[list[int], TakenError | None]:
+    """Give the addresses that answer, and what was said of one that a driver owns."""
+    found, owned = [], None
     for address in _PROBED:
         try:
             with _translated(address):
                 bus.read_byte(address)
-        except (NotAcknowledgedError, TakenError):
+        except NotAcknowledgedError:
+            continue
+        except TakenError as error:
+            owned = error
             continue
         found.append(address)
-    return found
+    return found, owned
 
 
-def _only(addresses: list[int]) -> int:
+def _only(addresses: list[int], owned: TakenError | None) -> int:
+    if not addresses and owned:
+        raise owned
     if not addresses:
         raise NotAcknowledgedError(
             "no display answers at 0x20-0x27 or 0x38-0x3F; check power and wiring of SDA and SCL"

@@ -4,12 +4,14 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
-from rollcall.broker.messages import Info, Offline, Online, Report, encode
+from rollcall.broker.messages import Fleet, Info, Offline, Online, Report, encode
 from rollcall.broker.topics import Kind, Topics
 from tests.support.mqtt import BrokerUnderTest
 from tests.support.program import ProgramUnderTest
@@ -22,9 +24,14 @@ TOPICS = Topics()
 class DisplayUnderTest(ProgramUnderTest):
     """`python -m rollcall.lcd_display` with standard output in a file."""
 
-    def __init__(self, folder: Path, port: int, *arguments: str) -> None:
+    def __init__(self, folder: Path, port: int, *arguments: str, **further: str) -> None:
         self.port = port
-        settings = {"ROLLCALL_BROKER__PORT": port, "ROLLCALL_AGENT__NODE": "pi-1"}
+        settings = {
+            "ROLLCALL_BROKER__PORT": port,
+            "ROLLCALL_AGENT__NODE": "pi-1",
+            "ROLLCALL_LCD__PAGES": '["overview"]',
+            **further,
+        }
         super().__init__("rollcall.lcd_display", folder, arguments=arguments, settings=settings)
 
     def glasses(self) -> list[dict[str, Any]]:
@@ -102,7 +109,8 @@ def test_a_node_that_is_killed_is_offline_on_the_glass_within_four_seconds(
         display.wait_for("CPU  40% ████")
         display.wait_for("RAM 2.0/8.0GB    25%")
         doomed.kill()
-        assert display.wait_for("1/2 online") < 4.5
+        assert display.wait_for("OFFLINE") < 4.5
+        assert display.rows()[1].rstrip() == "pi-2"
     assert display.stop() == 0
 
 
@@ -180,6 +188,37 @@ def test_without_a_bus_the_service_says_that_the_display_is_absent_and_goes_on(
         assert running.log.read_text().count("raspi-config") == 1
         assert running.output.read_text() == ""
         assert running.stop() == 0
+
+
+def test_two_displays_run_at_once_each_with_its_name_its_groups_and_its_pages(
+    broker: BrokerUnderTest, tmp_path: Path
+) -> None:
+    groups: dict[str, JsonValue] = {"web": ["web-*"], "db": ["db-*"]}
+    fleet = Fleet(revision=1, digest="sha256:0", document={"groups": groups})
+    broker.publish(TOPICS.topic(Kind.FLEET), encode(fleet), retain=True)
+    for name in ("web-1", "web-2", "db-1"):
+        announce(broker, name)
+    with ExitStack() as opened:
+        shown = {}
+        for suffix, size, pages in (("web", "20x4", "overview"), ("db", "16x2", "addresses")):
+            folder = tmp_path / suffix
+            folder.mkdir()
+            settings = {
+                "ROLLCALL_LCD__NAME": f"lcd-{suffix}",
+                "ROLLCALL_LCD__GROUPS": f'["{suffix}"]',
+                "ROLLCALL_LCD__PAGES": f'["{pages}"]',
+                "ROLLCALL_LCD__SIZE": size,
+                "XDG_DATA_HOME": str(tmp_path / "data"),
+            }
+            running = DisplayUnderTest(folder, broker.port, "--emulate", **settings)
+            shown[suffix] = opened.enter_context(running)
+        shown["web"].wait_for("2/2 on")
+        shown["db"].wait_for("db-1           ^".replace("^", "↑"))
+        assert [len(row) for row in shown["db"].rows()] == [16, 16]
+        for suffix in shown:
+            topic = TOPICS.topic(Kind.SERVICE_STATUS, f"lcd-{suffix}")
+            [(_, payload)] = broker.subscribe_for(topic)
+            assert json.loads(payload)["state"] == "online"
 
 
 def test_a_second_one_of_the_same_name_refuses_to_start_and_names_the_holder(

@@ -1,12 +1,13 @@
 """The emulated display, driven by the real panel with real smbus2 messages."""
 
-from typing import Final
+from typing import Any, Final
 
 from rollcall.lcd_display.backpack import Backpack
 from rollcall.lcd_display.charset import Rom
 from rollcall.lcd_display.emulator import EmulatedBus
 from rollcall.lcd_display.font import dots_of
 from rollcall.lcd_display.i2c import open_port
+from rollcall.lcd_display.keeper import Clock, Frame, Keeper
 from rollcall.lcd_display.panel import Panel
 
 # Two pages that need different banks of glyphs, and one that needs none.
@@ -53,3 +54,35 @@ def drawn(lines: tuple[str, ...]) -> list[list[bool]]:
         for line in lines
         for row in range(8)
     ]
+
+
+class KeptDisplay:
+    """A keeper and its emulated display; the only clock is that of the bus."""
+
+    def __init__(self, bus: EmulatedBus, backpack: Backpack | None = None) -> None:
+        self.bus = bus
+        self.keeper = Keeper(
+            lambda: panel_on(bus, backpack=backpack),
+            Clock(lambda: bus.now_us / 1e6, lambda: 1.7e9 + bus.now_us / 1e6),
+        )
+        self._due_s = 0.0
+
+    def show(self, lines: tuple[str, ...], *, light: bool | None = None) -> None:
+        self.keeper.want(Frame(cut_to(self.bus, lines), light))
+        self._due_s = self.keeper.turn()
+
+    def live(self, seconds: float) -> None:
+        """Let virtual time pass, and the keeper do what is due in it."""
+        end_s = self.bus.now_us / 1e6 + seconds
+        while self._due_s <= end_s:
+            self.bus.sleep(max(0.0, self._due_s - self.bus.now_us / 1e6))
+            self._due_s = self.keeper.turn()
+        self.bus.sleep(max(0.0, end_s - self.bus.now_us / 1e6))
+
+    def shows(self, lines: tuple[str, ...]) -> bool:
+        """Whether text and dots are those of a page."""
+        wanted = cut_to(self.bus, lines)
+        return self.bus.text() == list(wanted) and self.bus.dots() == drawn(wanted)
+
+    def account(self, key: str) -> Any:
+        return self.keeper.account()[key]

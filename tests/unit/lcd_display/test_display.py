@@ -20,4 +20,5 @@ def test_metrics_are_listened_to_without_acknowledgement_and_the_rest_with() -> 
         "rollcall/v1/node/+/metrics/+": 0,
         "rollcall/v1/alert/+/+": 1,
         "rollcall/v1/service/+/status": 1,
+        "rollcall/v1/control/fleet": 1,
     }

@@ -8,8 +8,9 @@ from rollcall.lcd_display import layout
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        *((0, "0s"), (95, "95s"), (119.9, "119s"), (120, "2m"), (7199, "119m"), (7200, "2h")),
-        *((172_799, "47h"), (172_800, "2d"), (4 * 86_400, "4d")),
+        *((0, "0s"), (95, "95s"), (99.9, "99s"), (100, "1m"), (5999, "99m"), (6000, "1h")),
+        *((172_799, "47h"), (172_800, "2d"), (99 * 86_400, "99d"), (100 * 86_400, "14w")),
+        *((699 * 86_400, "99w"), (700 * 86_400, "1y"), (-3, "0s")),
     ],
 )
 def test_an_age_has_one_unit(seconds: float, text: str) -> None:
@@ -49,7 +50,14 @@ def test_bytes_lose_decimals_before_they_lose_room(
 
 @pytest.mark.parametrize(
     ("name", "width", "text"),
-    [("worker-17", 7, "work.17"), ("pi-1", 7, "pi-1"), ("worker-17", 5, "wo.17"), ("abc", 2, "a.")],
+    [
+        ("worker-17", 7, "work.17"),
+        ("pi-1", 7, "pi-1"),
+        ("worker-17", 5, "wo.17"),
+        ("abc", 2, "a."),
+        ("worker-0017", 7, "wo.0017"),
+        ("worker-0017", 4, ".017"),
+    ],
 )
 def test_a_name_is_cut_in_the_middle(name: str, width: int, text: str) -> None:
     assert layout.cut(name, width) == text

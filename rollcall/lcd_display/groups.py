@@ -1,0 +1,33 @@
+"""Which groups of the fleet document a node belongs to, remembered until one of them changes."""
+
+from typing import Final
+
+from rollcall.broker.cluster import NodeView
+from rollcall.broker.fleet import Fleet
+from rollcall.broker.messages import Info
+
+_NONE: Final[frozenset[str]] = frozenset()
+
+
+class Membership:
+    """Answers for the document in force; without one, no node belongs to any group."""
+
+    def __init__(self) -> None:
+        self._fleet: Fleet | None = None
+        self._known: dict[str, tuple[Info | None, frozenset[str]]] = {}
+
+    def put_in_force(self, fleet: Fleet | None) -> None:
+        """Answer by `fleet` from now on; None: there is no document any more."""
+        self._fleet = fleet
+        self._known.clear()
+
+    def groups_of(self, node: NodeView) -> frozenset[str]:
+        """Name the groups of a node by its name and the labels it announces."""
+        if self._fleet is None:
+            return _NONE
+        known = self._known.get(node.name)
+        if known is None or known[0] is not node.info:
+            labels = node.info.labels if node.info else {}
+            known = (node.info, frozenset(self._fleet.groups_of(node.name, labels)))
+            self._known[node.name] = known
+        return known[1]
