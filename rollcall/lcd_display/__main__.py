@@ -13,6 +13,7 @@ from rollcall.broker.session import BrokerError
 from rollcall.broker.topics import Topics
 from rollcall.lcd_display.assembly import name_lock, own_node, presenter, screen_thread
 from rollcall.lcd_display.display import Display, subscriptions
+from rollcall.lcd_display.night import Night
 from rollcall.service import lifecycle
 from rollcall.service.settings import Settings
 
@@ -28,6 +29,7 @@ def serve(settings: Settings, arguments: argparse.Namespace, stop: threading.Eve
         presenter(settings.lcd, version=__version__),
         groups=settings.lcd.groups,
         own_node=own_node(settings.agent),
+        night=Night.parse(settings.lcd.night),
     )
     announcement = ServiceAnnouncement(
         topics,

@@ -23,6 +23,7 @@ from rollcall.broker.session import Arrived, Endpoint, Item, Lost, Ready
 from rollcall.broker.topics import Address, Kind, TopicError, Topics
 from rollcall.lcd_display.groups import Membership
 from rollcall.lcd_display.lcd_thread import LcdThread
+from rollcall.lcd_display.night import Night
 from rollcall.lcd_display.page import Link, LinkState, Moment, Page
 from rollcall.lcd_display.pages import Presenter
 from rollcall.lcd_display.snapshot import Snapshot, snapshot_of
@@ -68,7 +69,8 @@ class Display:
     """Follows the cluster through `client` and posts the pages that `presenter` gives to `lcd`.
 
     Shown are the nodes of `groups`, or all. `own_node` is the node of this very host: while it
-    reports that its clock is not synchronized, no time of day is shown.
+    reports that its clock is not synchronized, no time of day is shown. In the `night` the light is
+    off, unless something alerts.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Display:
         *,
         groups: Sequence[str] = (),
         own_node: str | None,
+        night: Night | None = None,
         clock: Callable[[], Now] = lambda: Now(time.time(), time.monotonic()),
     ) -> None:
         self._lcd = lcd
@@ -88,6 +91,7 @@ class Display:
         self._presenter = presenter
         self._groups = groups
         self._own_node = own_node
+        self._night = night
         self._clock = clock
         self._cluster = Cluster()
         self._membership = Membership()
@@ -189,7 +193,7 @@ class Display:
             raise self._lcd.fault
         page = self._due_page(client)
         self._page = page.name
-        self._lcd.post(page.lines)
+        self._lcd.post(page.lines, light=page.alerting or not self._is_night())
         account = self._lcd.account()
         standing = [account[key] for key in ("display", "error", "address", "readback")]
         if standing != self._standing:
@@ -219,6 +223,12 @@ class Display:
             self._is_outdated = False
             self._snapshot = snapshot_of(self._cluster, now, self._membership, self._groups)
         return self._snapshot
+
+    def _is_night(self) -> bool:
+        """Say whether the light should be off; never where nobody can tell the time."""
+        now = self._clock()
+        night = self._night is not None and self._night.covers(self._local(now))
+        return night and self._trusts_clock(now)
 
     def _trusts_clock(self, now: Now) -> bool:
         node = self._cluster.node(self._own_node, now) if self._own_node else None
