@@ -22,6 +22,7 @@ from rollcall.broker import messages
 from rollcall.broker.messages import (
     Alert,
     AlertEnded,
+    Fleet,
     Info,
     Number,
     Offline,
@@ -177,13 +178,14 @@ class _Node:
 
 
 class Cluster:
-    """The newest state of every node, service and alert."""
+    """The newest state of every node, service and alert, and the fleet document in force."""
 
     def __init__(self) -> None:
         self._nodes: dict[str, _Node] = {}
         self._connected_s: float | None = None
         self.alerts: dict[tuple[str, str], Alert] = {}
         self.services: dict[str, ServiceOnline | ServiceOffline] = {}
+        self.fleet: Fleet | None = None
 
     def connected(self, now: Now) -> None:
         """Note that our own connection was made: the hold-down begins."""
@@ -203,6 +205,8 @@ class Cluster:
                 self._fold_report(address, payload, replayed=replayed, now=now)
             case Kind.ALERT:
                 self._fold_alert(address, payload)
+            case Kind.FLEET:
+                self.fleet = messages.FLEET.decode(payload) if payload else None
             case Kind.SERVICE_STATUS:
                 if payload:
                     self.services[address.name] = messages.SERVICE_STATUS.decode(payload)

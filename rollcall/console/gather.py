@@ -32,6 +32,7 @@ def gather(broker: Broker) -> tuple[Cluster, int]:
         topics.topic_filter(Kind.METRICS, _ANY, _ANY),
         topics.topic_filter(Kind.ALERT, _ANY, _ANY),
         topics.topic_filter(Kind.SERVICE_STATUS, _ANY),
+        topics.topic_filter(Kind.FLEET),
     ]
     # QoS 0: the broker then sends all that it retains, in order, before it says we subscribed.
     client = BrokerClient(broker, client_id="", subscriptions=[(name, 0) for name in filters])

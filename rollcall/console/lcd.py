@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import click
 
+from rollcall.console.lcd_png import png
 from rollcall.console.options import CommandError, Options, shared
 from rollcall.lcd_display.assembly import geometry_of, leave
 from rollcall.lcd_display.i2c import DisplayError
@@ -60,6 +61,9 @@ def goodbye(options: Options) -> None:
     except (DisplayError, AlreadyRunningError) as error:
         raise CommandError(f"no goodbye on the glass: {error}", "rollcall lcd probe") from error
     click.echo(f"the display at 0x{address:02x} says goodbye")
+
+
+lcd.add_command(png)
 
 
 def document(buses: tuple[BusFound, ...]) -> dict[str, object]:

@@ -21,7 +21,9 @@ from rollcall.service.settings import Settings
 def serve(settings: Settings, arguments: argparse.Namespace, stop: threading.Event) -> None:
     """Run the display until `stop` is set."""
     topics = Topics(settings.broker.prefix)
-    lcd, output = screen_thread(settings.lcd, emulate=arguments.emulate, stream=sys.stdout)
+    lcd, output = screen_thread(
+        settings.lcd, emulate=arguments.emulate, stream=sys.stdout, dots=arguments.dots
+    )
     display = Display(
         lcd,
         topics,
@@ -56,6 +58,9 @@ def main() -> int:
     arguments = lifecycle.parser("lcd", "shows the cluster on a character display")
     arguments.add_argument(
         "--emulate", action="store_true", help="draw the glass in the terminal, without a display"
+    )
+    arguments.add_argument(
+        "--dots", action="store_true", help="with --emulate on a terminal: draw every dot"
     )
     return lifecycle.run(arguments, serve, expected=(BrokerError,))
 

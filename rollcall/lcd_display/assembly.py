@@ -80,11 +80,12 @@ def emulated_bus(settings: Lcd) -> EmulatedBus:
 
 
 def screen_thread(
-    settings: Lcd, *, emulate: bool, stream: TextIO
+    settings: Lcd, *, emulate: bool, stream: TextIO, dots: bool = False
 ) -> tuple[LcdThread, dict[str, JsonValue]]:
     """Make the thread that owns the display, and what the health says of its kind.
 
-    With `emulate` the display is an emulated one, and its glass is written to `stream`.
+    With `emulate` the display is an emulated one, and its glass is written to `stream`; on a
+    terminal every dot of it, if `dots`.
     """
     geometry = geometry_of(settings)
     output: dict[str, JsonValue] = {
@@ -101,7 +102,7 @@ def screen_thread(
     keeper = Keeper(
         lambda: panel_of(settings, open_port(bus, bus.address), bus.sleep),
         HOST_CLOCK,
-        shown=GlassOutput(bus, stream).write,
+        shown=GlassOutput(bus, stream, dots=dots).write,
     )
     return LcdThread(keeper), output
 

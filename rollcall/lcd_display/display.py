@@ -14,11 +14,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from rollcall.broker import messages
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.cluster import Cluster, NodeState, Now
 from rollcall.broker.codec import DecodeError
-from rollcall.broker.fleet import Fleet, FleetError, read
+from rollcall.broker.fleet import FleetError
 from rollcall.broker.session import Arrived, Endpoint, Item, Lost, Ready
 from rollcall.broker.topics import Address, Kind, TopicError, Topics
 from rollcall.lcd_display.groups import Membership
@@ -155,9 +154,9 @@ class Display:
         try:
             address = self._topics.parse(arrived.topic)
             before = self._standing_of(address, now)
-            if address.kind is Kind.FLEET:
-                self._membership.put_in_force(_document_in(arrived.payload))
             self._cluster.fold(address, arrived.payload, replayed=arrived.replayed, now=now)
+            if address.kind is Kind.FLEET:
+                self._membership.put_in_force(self._cluster.fleet)
         except (DecodeError, TopicError, FleetError) as error:
             self._reject(arrived.topic, error)
             return False
@@ -238,8 +237,3 @@ class Display:
 
     def _local(self, now: Now) -> datetime:
         return datetime.fromtimestamp(now.wall_s, UTC).astimezone()
-
-
-def _document_in(payload: bytes) -> Fleet | None:
-    """Read the document in force; an empty payload has none. Raises DecodeError, FleetError."""
-    return read(messages.FLEET.decode(payload).document) if payload else None

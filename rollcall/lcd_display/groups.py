@@ -2,8 +2,9 @@
 
 from typing import Final
 
+from rollcall.broker import messages
 from rollcall.broker.cluster import NodeView
-from rollcall.broker.fleet import Fleet
+from rollcall.broker.fleet import Fleet, read
 from rollcall.broker.messages import Info
 
 _NONE: Final[frozenset[str]] = frozenset()
@@ -16,9 +17,12 @@ class Membership:
         self._fleet: Fleet | None = None
         self._known: dict[str, tuple[Info | None, frozenset[str]]] = {}
 
-    def put_in_force(self, fleet: Fleet | None) -> None:
-        """Answer by `fleet` from now on; None: there is no document any more."""
-        self._fleet = fleet
+    def put_in_force(self, published: messages.Fleet | None) -> None:
+        """Answer by this document from now on; None: there is none any more.
+
+        Raises FleetError, and goes on with the one before.
+        """
+        self._fleet = read(published.document) if published else None
         self._known.clear()
 
     def groups_of(self, node: NodeView) -> frozenset[str]:

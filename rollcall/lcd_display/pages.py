@@ -13,7 +13,7 @@ from rollcall.lcd_display.layout import TALL
 from rollcall.lcd_display.overview import FEW_NODES, ROW_OF_NODES, overview
 from rollcall.lcd_display.page import Link, LinkState, Moment, Page
 from rollcall.lcd_display.snapshot import Snapshot
-from rollcall.lcd_display.state_pages import boot, broker_lost, nothing_fresh
+from rollcall.lcd_display.state_pages import boot, broker_lost, goodbye, nothing_fresh
 
 _Lines = tuple[str, ...]
 
@@ -43,6 +43,8 @@ PAGES: Final[Mapping[str, Kind]] = MappingProxyType(
         "groups": Kind(cluster_pages.groups_parts, cluster_pages.groups),
     }
 )
+
+STATES: Final = ("boot", "broker_lost", "goodbye")
 
 
 def usual_pages(glass: Geometry, snapshot: Snapshot) -> tuple[str, ...]:
@@ -100,13 +102,32 @@ class Presenter:
 
 
 def drawn(glass: Geometry, snapshot: Snapshot, moment: Moment, name: str, part: int = 0) -> Page:
-    """Draw one part of the page called `name`."""
+    """Draw one part of the page called `name`; empty if there is nothing to tell, or no such part.
+
+    The parts of `alert` are the calls.
+    """
+    if name == ALERT:
+        return alert_page(glass, snapshot, moment, part)
     kind = PAGES[name]
     parts = kind.parts(glass, snapshot)
-    return Page(name, kind.draw(glass, snapshot, moment, part), part, parts)
+    lines = kind.draw(glass, snapshot, moment, part) if 0 <= part < parts else ()
+    return Page(name, lines, part, parts)
 
 
 def alert_page(glass: Geometry, snapshot: Snapshot, moment: Moment, place: int) -> Page:
-    """Draw the page of the call at `place` of all that call."""
+    """Draw the page of the call at `place` of all that call; empty if there is none."""
     calls = snapshot.attention.calls
-    return Page(ALERT, alert(glass, snapshot, moment, calls, place), place, len(calls))
+    found = 0 <= place < len(calls)
+    lines = alert(glass, snapshot, moment, calls, place) if found else ()
+    return Page(ALERT, lines, place, len(calls))
+
+
+def state_page(glass: Geometry, link: Link, moment: Moment, name: str, *, version: str) -> Page:
+    """Draw a page that tells nothing of nodes: one of `STATES`."""
+    nobody = Snapshot(moment.now)
+    lines = {
+        "boot": lambda: boot(glass, link, nobody, version=version),
+        "broker_lost": lambda: broker_lost(glass, link, moment),
+        "goodbye": lambda: goodbye(glass, moment.local),
+    }
+    return Page(name, lines[name]())

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
+from pydantic import JsonValue
+
 from rollcall.broker.cluster import Cluster, Now
-from rollcall.broker.fleet import read
 from rollcall.broker.messages import (
     Alert,
+    Fleet,
     Info,
     Offline,
     Online,
@@ -115,9 +117,9 @@ class Scene:
 
     def fleet(self, groups: Mapping[str, list[str]]) -> None:
         """Put a document with these groups in force."""
-        self.membership.put_in_force(
-            read({"groups": {name: [*members] for name, members in groups.items()}})
-        )
+        members: dict[str, JsonValue] = {name: [*each] for name, each in groups.items()}
+        document: dict[str, JsonValue] = {"groups": members}
+        self.membership.put_in_force(Fleet(revision=1, digest="sha256:0", document=document))
 
     def snapshot(self, moment: Moment = MOMENT, groups: Sequence[str] = ()) -> Snapshot:
         return snapshot_of(self.cluster, moment.now, self.membership, groups)
