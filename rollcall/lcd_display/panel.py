@@ -57,6 +57,8 @@ class Panel:
         self._bank: Bank | None = None
         self._rs = False
         self._expected = frozenset({PARKED_ADDRESS})
+        self._behind_the_last = _BEHIND_THE_LAST
+        self._found_behind: int | None = None
         self._unreadable = 0
 
     def make_ready(
@@ -97,7 +99,7 @@ class Panel:
             written = self._write([*transfers, *screen.text_transfers(runs)])
             self._shown, self._bank = codes, bank
             behind = screen.address_behind(runs[-1])
-            self._expected = _BEHIND_THE_LAST if behind == 0 else frozenset({behind})
+            self._expected = self._behind_the_last if behind == 0 else frozenset({behind})
         elif relit:
             level = bytes((self._backpacks[self._lit].level(rs=self._rs),))
             self.port.write((level,))
@@ -117,13 +119,21 @@ class Panel:
             return Condition.WELL
         expected = self._expected
         found = self._read_address()
-        if found in expected:
+        if found in expected or (expected is self._behind_the_last and self._is_its_way(found)):
             self.readback = True
             return Condition.WELL
         if self.readback is None and self._cannot_be_read(found):
             return Condition.WELL
         was_parked = expected == {PARKED_ADDRESS}
         return Condition.RESTARTED if was_parked else Condition.SLIPPED
+
+    def _is_its_way(self, found: int) -> bool:
+        """Learn where this controller steps to behind its last cell: what is found there twice."""
+        again, self._found_behind = found == self._found_behind, found
+        if again and found != _GROUNDED_RW:
+            self._behind_the_last |= {found}
+            return True
+        return False
 
     def _cannot_be_read(self, found: int) -> bool:
         """Take note of a first reading that is wrong: always 0x7F where RW is grounded."""

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from rollcall.lcd_display import emulated_hd44780
 from rollcall.lcd_display.emulator import Board, EmulatedBus, Wire
 from rollcall.lcd_display.hd44780 import SIZES
 from rollcall.lcd_display.i2c import NoBusError
@@ -290,6 +291,29 @@ def test_a_small_adapter_gets_what_it_takes(longest: int) -> None:
     assert kept.shows(TWENTY)
     assert kept.account("display") == "ok"
     assert bus.violations == []
+
+
+def test_a_copy_of_the_chip_that_counts_on_in_its_own_way_is_learned_not_repaired_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps = {0x27: 0x40, 0x67: 0x28}
+    monkeypatch.setattr(
+        emulated_hd44780, "address_after", lambda address: steps.get(address, address + 1)
+    )
+    bus = EmulatedBus()
+    kept = KeptDisplay(bus)
+    kept.show(FIVE)
+    kept.live(5)
+    repairs = kept.account("resyncs"), kept.account("initializations")
+    kept.show(TWENTY)
+    kept.live(100)
+    assert kept.account("readback") is True
+    assert (kept.account("resyncs"), kept.account("initializations")) == repairs
+    assert kept.shows(TWENTY)
+    bus.set_state(eight_bits=False, half=(3, False))
+    kept.live(3)
+    assert kept.shows(TWENTY)
+    assert kept.account("initializations") > repairs[1]
 
 
 def test_an_adapter_that_takes_nothing_at_all_is_said() -> None:
