@@ -11,8 +11,10 @@ from pathlib import Path
 from rollcall.broker.messages import Alert, encode
 from rollcall.broker.topics import Kind, Topics
 from tests.support.agents import NODE, starting
+from tests.support.journalled_bus import JournalledBus
 from tests.support.lcd_service import DisplayUnderTest
 from tests.support.mqtt import BrokerUnderTest
+from tests.support.program import ProgramUnderTest
 from tests.support.waiting import wait_until
 
 TOPICS = Topics()
@@ -72,3 +74,71 @@ def test_a_goodbye_or_a_probe_without_i2c_says_what_to_do(tmp_path: Path) -> Non
         assert done.returncode == 1
         assert "try: " in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def glass(journal: Path) -> str:
+    bus = JournalledBus(journal)
+    try:
+        return "\n".join(bus.text())
+    finally:
+        bus.close()
+
+
+def service(journal: Path, folder: Path, port: int) -> ProgramUnderTest:
+    return ProgramUnderTest(
+        "tests.support.journalled_bus",
+        folder,
+        arguments=[str(journal), "rollcall.lcd_display"],
+        settings={"ROLLCALL_BROKER__PORT": port},
+    )
+
+
+def say_goodbye(journal: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    arguments = [str(journal), "rollcall.console", "lcd", "goodbye"]
+    return subprocess.run(
+        [sys.executable, "-m", "tests.support.journalled_bus", *arguments],
+        env=os.environ | {"XDG_CONFIG_HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_killed_service_leaves_its_picture_until_the_goodbye_and_comes_back(
+    broker: BrokerUnderTest, tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal"
+    with service(journal, tmp_path, broker.port) as running:
+        wait_until(lambda: "connected" in glass(journal), 20)
+        refused = say_goodbye(journal, tmp_path)
+        assert refused.returncode == 1
+        assert f"process {running.pid}" in refused.stderr
+        running.kill()
+        assert "connected" in glass(journal)
+        done = say_goodbye(journal, tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "DISPLAY STOPPED" in glass(journal)
+        running.launch()
+        wait_until(lambda: "connected" in glass(journal), 20)
+        assert running.stop() == 0
+        assert "DISPLAY STOPPED" in glass(journal)
+        bus = JournalledBus(journal)
+        bus.checkpoint()
+        bus.close()
+        assert bus.violations == []
+
+
+def test_a_second_service_on_the_same_display_exits_and_names_the_first(
+    broker: BrokerUnderTest, tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal"
+    (tmp_path / "second").mkdir()
+    with (
+        service(journal, tmp_path, broker.port) as first,
+        service(journal, tmp_path / "second", broker.port) as second,
+    ):
+        wait_until(lambda: not (first.is_running() and second.is_running()), 20)
+        stopped, running = (first, second) if second.is_running() else (second, first)
+        assert stopped.ended() == 1
+        assert f"is in use by process {running.pid}" in stopped.log.read_text("utf-8")
+        assert running.stop() == 0
