@@ -13,7 +13,7 @@ connection that has been replaced. For 60 s after our own connecting, "down" is 
 not heard alive since: a broker that restarts has published every will.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -38,6 +38,7 @@ STALE_INTERVALS: Final = 3
 STALE_AT_LEAST_S: Final = 45.0
 HOLD_DOWN_S: Final = 60.0
 OK_RANK: Final = 5
+_STATUS_EVERY_S: Final = 60.0
 _CLOCK_TOLERANCE_S: Final = 120.0
 _SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
 
@@ -165,7 +166,11 @@ class _Node:
     info: Info | None = None
     reports: dict[str, HeldReport] = field(default_factory=dict)
 
-    def interval_s(self) -> float:
+    def interval_s(self, heard: Collection[str] | None) -> float:
+        if heard is not None and self.info is not None and self.info.collectors:
+            collectors = self.info.collectors.items()
+            heard_s = [interval_s for name, interval_s in collectors if name in heard]
+            return min(heard_s, default=_STATUS_EVERY_S)
         if self.newest_birth is not None:
             return self.newest_birth.interval
         intervals = [held.report.interval for held in self.reports.values()]
@@ -178,9 +183,14 @@ class _Node:
 
 
 class Cluster:
-    """The newest state of every node, service and alert, and the fleet document in force."""
+    """The newest state of every node, service and alert, and the fleet document in force.
 
-    def __init__(self) -> None:
+    `heard` names the collectors whose reports come here, where not all do: a node is then stale
+    after three of their intervals, because what is not heard is no silence.
+    """
+
+    def __init__(self, heard: Collection[str] | None = None) -> None:
+        self._heard = heard
         self._nodes: dict[str, _Node] = {}
         self._connected_s: float | None = None
         self.alerts: dict[tuple[str, str], Alert] = {}
@@ -293,7 +303,8 @@ class Cluster:
 
     def _view(self, name: str, node: _Node, now: Now) -> NodeView:
         age_s = node.age_s(now)
-        state, reason = _state_of(node, age_s)
+        interval_s = node.interval_s(self._heard)
+        state, reason = _state_of(node, age_s, interval_s)
         since = node.changed_at
         if state is NodeState.STALE and age_s is not None:
             since = now.wall_s - age_s
@@ -304,7 +315,7 @@ class Cluster:
             since=since,
             age_s=age_s,
             held_back=state is not NodeState.ONLINE and self._holds_back(node, reason, now),
-            interval_s=node.interval_s(),
+            interval_s=interval_s,
             info=node.info,
             reports=node.reports,
         )
@@ -317,13 +328,13 @@ class Cluster:
         return not heard_since and reason in {None, "lost"}
 
 
-def _state_of(node: _Node, age_s: float | None) -> tuple[NodeState, str | None]:
+def _state_of(node: _Node, age_s: float | None, interval_s: float) -> tuple[NodeState, str | None]:
     match node.status:
         case None:
             return NodeState.UNKNOWN, None
         case Offline(reason=reason):
             return NodeState.OFFLINE, reason
-    if age_s is None or age_s > stale_after_s(node.interval_s()):
+    if age_s is None or age_s > stale_after_s(interval_s):
         return NodeState.STALE, None
     return NodeState.ONLINE, None
 

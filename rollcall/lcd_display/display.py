@@ -8,8 +8,9 @@ display's own thread does the writing; nothing here waits for it.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from pydantic import JsonValue
@@ -34,20 +35,33 @@ _REDRAW_EVERY_S: Final = 1.0
 _LISTEN_S: Final = 0.1
 _BEAT_AT_MOST_EVERY_S: Final = 1.0
 _COMPLAINTS: Final = 1000
+_TOPICS_REMEMBERED: Final = 50_000
+_GATHER_S: Final = 0.05
+_AT_ONE_DRAUGHT: Final = 1000
+_SETTLED_AFTER_S: Final = 3.0
+HEARD: Final = ("cpu", "memory", "temperature")
+_IN_DETAIL: Final = ("system", "load", "disk", "network")
 _NODES_A_SECOND: Final = 400
 _NODES_A_SECOND_AT_MOST: Final = 4000
 
 
 def subscriptions(topics: Topics) -> list[tuple[str, int]]:
-    """Give what the display listens to: (topic filter, QoS). Its own status is among it."""
+    """Give what the display listens to: (topic filter, QoS). Its own status is among it.
+
+    Of all that nodes measure it hears only what pages about many nodes need: hearing is what costs.
+    """
     return [
         (topics.topic_filter(Kind.STATUS, "+"), 1),
         (topics.topic_filter(Kind.INFO, "+"), 1),
-        (topics.topic_filter(Kind.METRICS, "+", "+"), 0),
+        *_reports_of(topics, HEARD),
         (topics.topic_filter(Kind.ALERT, "+", "+"), 1),
         (topics.topic_filter(Kind.SERVICE_STATUS, "+"), 1),
         (topics.topic_filter(Kind.FLEET), 1),
     ]
+
+
+def _reports_of(topics: Topics, collectors: Iterable[str]) -> list[tuple[str, int]]:
+    return [(topics.topic_filter(Kind.METRICS, "+", name), 0) for name in collectors]
 
 
 class Heartbeat:
@@ -92,7 +106,9 @@ class Display:
         self._own_node = own_node
         self._night = night
         self._clock = clock
-        self._cluster = Cluster()
+        self._address_of = lru_cache(_TOPICS_REMEMBERED)(topics.parse)
+        self._cluster = Cluster(HEARD)
+        self._hears_details = False
         self._membership = Membership()
         self._snapshot = Snapshot(clock())
         self._is_outdated = True
@@ -122,12 +138,25 @@ class Display:
     def _follow(self, client: BrokerClient, stop: threading.Event) -> None:
         due_s = 0.0
         while not stop.is_set():
-            item = client.receive(_LISTEN_S)
-            if item is not None and self._take_in(item):
+            changed = [self._take_in(item) for item in self._arrived(client)]
+            if any(changed):
                 due_s = min(due_s, self._soon_s())
             if self._clock().monotonic_s >= due_s:
                 due_s = self._clock().monotonic_s + _REDRAW_EVERY_S
                 self._redraw(client)
+
+    def _arrived(self, client: BrokerClient) -> Iterator[Item]:
+        """Give what has come; to wait for each message by itself would cost more than it does."""
+        item = client.receive(_LISTEN_S)
+        if item is not None:
+            time.sleep(_GATHER_S)
+        for _ in range(_AT_ONE_DRAUGHT):
+            if item is None:
+                return
+            yield item
+            item = client.receive(0)
+        if item is not None:
+            yield item
 
     def _soon_s(self) -> float:
         """Give when to redraw after a change: soon, but not for every one of very many."""
@@ -152,7 +181,7 @@ class Display:
     def _fold(self, arrived: Arrived) -> bool:
         now = Now(self._clock().wall_s, arrived.at_s)
         try:
-            address = self._topics.parse(arrived.topic)
+            address = self._address_of(arrived.topic)
             before = self._standing_of(address, now)
             self._cluster.fold(address, arrived.payload, replayed=arrived.replayed, now=now)
             if address.kind is Kind.FLEET:
@@ -190,6 +219,7 @@ class Display:
     def _redraw(self, client: BrokerClient) -> None:
         if self._lcd.fault is not None:
             raise self._lcd.fault
+        self._hear_details(client)
         page = self._due_page(client)
         self._page = page.name
         self._lcd.post(page.lines, light=page.alerting or not self._is_night())
@@ -198,6 +228,14 @@ class Display:
         if standing != self._standing:
             self._standing = standing
             client.announce()
+
+    def _hear_details(self, client: BrokerClient) -> None:
+        """Listen to what only pages about one node tell, once such a page may be due."""
+        settled = self._clock().monotonic_s - self._link_since.monotonic_s > _SETTLED_AFTER_S
+        alone = settled and len(self._snapshot.figures.nodes) == 1
+        if not self._hears_details and (alone or "detail" in self._presenter.wanted):
+            self._hears_details = True
+            client.subscribe(_reports_of(self._topics, _IN_DETAIL))
 
     def _due_page(self, client: BrokerClient) -> Page:
         now = self._clock()

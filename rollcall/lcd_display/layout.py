@@ -5,6 +5,7 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from rollcall.lcd_display.charset import HORIZONTAL, VERTICAL
@@ -29,6 +30,7 @@ _AGES: Final = (
     ("d", _DAY_S, 100),
     ("w", 7 * _DAY_S, 100),
 )
+_NAMES_REMEMBERED: Final = 20_000
 _YEAR_S: Final = 365 * _DAY_S
 _THOUSANDS_FROM: Final = 10_000
 
@@ -167,9 +169,10 @@ def cut(name: str, width: int) -> str:
     return name[: width - 1 - kept_at_end] + "." + name[len(name) - kept_at_end :]
 
 
-def in_natural_order(name: str) -> list[tuple[int, str]]:
+@lru_cache(_NAMES_REMEMBERED)
+def in_natural_order(name: str) -> tuple[tuple[int, str], ...]:
     """Give a sort key by which `pi-2` comes before `pi-10`."""
-    return [(int(part or 0), "") if part.isdigit() else (0, part) for part in _parts(name)]
+    return tuple((int(part), "") if part.isdigit() else (0, part) for part in _parts(name))
 
 
 def short_names(names: Sequence[str], all_names: Sequence[str], width: int) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from rollcall.broker.messages import Fleet, Offline, encode
+from rollcall.broker.messages import Fleet, Offline, Report, encode
 from rollcall.broker.topics import Kind, Topics
 from tests.support.lcd_service import DisplayUnderTest
 from tests.support.mqtt import BrokerUnderTest
@@ -140,6 +140,18 @@ def test_without_a_bus_the_service_says_that_the_display_is_absent_and_goes_on(
         assert running.stop() == 0
 
 
+def test_of_a_single_node_the_glass_tells_more_than_of_many(
+    broker: BrokerUnderTest, display: DisplayUnderTest
+) -> None:
+    announce(broker, "pi-1")
+    uptime = Report.model_validate(
+        {"epoch": EPOCH, "seq": 9, "time": time.time(), "interval": 10}
+        | {"fields": {"uptime_seconds": 273_660.0}}
+    )
+    broker.publish(TOPICS.topic(Kind.METRICS, "pi-1", "system"), encode(uptime), retain=True)
+    display.wait_for("up 3d04h")
+
+
 def test_two_displays_run_at_once_each_with_its_name_its_groups_and_its_pages(
     broker: BrokerUnderTest, tmp_path: Path
 ) -> None:
@@ -167,7 +179,7 @@ def test_two_displays_run_at_once_each_with_its_name_its_groups_and_its_pages(
         assert [len(row) for row in shown["db"].rows()] == [16, 16]
         for suffix in shown:
             topic = TOPICS.topic(Kind.SERVICE_STATUS, f"lcd-{suffix}")
-            [(_, payload)] = broker.subscribe_for(topic)
+            *_, (_, payload) = broker.subscribe_for(topic)
             assert json.loads(payload)["state"] == "online"
 
 
