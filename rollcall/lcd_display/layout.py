@@ -21,6 +21,7 @@ _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 _DAY_S: Final = 86_400
 _DAYS_WITH_HOURS: Final = 100
+_CUT: Final = ".."
 _KEPT_AT_END: Final = 2
 # The unit of an age, its length in seconds, and below how many of it the unit is used.
 _AGES: Final = (
@@ -52,13 +53,10 @@ def first_fitting(width: int, *candidates: str) -> str:
 
 def wrapped(text: str, width: int, rows: int) -> list[str]:
     """Break `text` at words into exactly `rows` rows; what is left out is marked `..`."""
-    lines = textwrap.wrap(
-        " ".join(_in_cells(text).split()),
-        width,
-        max_lines=rows,
-        placeholder="..",
-        break_on_hyphens=False,
-    )
+    lines = textwrap.wrap(" ".join(_in_cells(text).split()), width, break_on_hyphens=False)
+    if len(lines) > rows:
+        rest = " ".join(lines[rows - 1 :])
+        lines[rows - 1 :] = [f"{rest[: width - len(_CUT)].rstrip()}{_CUT}"]
     return [*lines, *[""] * (rows - len(lines))]
 
 
@@ -128,12 +126,12 @@ def size(size_bytes: float) -> str:
 
 
 def rate(bytes_per_second: float) -> str:
-    """Give a rate in at most four characters: `950 12k 1.2M 3G`, in bytes per second."""
+    """Give a rate in at most four characters: `99 1.2k 0.3M 45M 1.2G`, in bytes per second."""
     for unit, scale in (("", 1), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12)):
         number = bytes_per_second / scale
-        if number < 9.95 and scale >= 1e6:  # noqa: PLR2004 - would round to 10.0
+        if number < 9.95 and scale > 1:  # noqa: PLR2004 - would round to 10.0
             return f"{number:.1f}{unit}"
-        if number < 999.5:  # noqa: PLR2004 - would round to 1000
+        if number < 99.5:  # noqa: PLR2004 - would round to 100
             return f"{number:.0f}{unit}"
     return UNKNOWN
 
