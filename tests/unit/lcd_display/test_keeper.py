@@ -4,6 +4,7 @@ import errno
 import logging
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -86,9 +87,10 @@ def test_everything_is_written_anew_every_30_seconds_and_resynchronized_every_10
     kept = KeptDisplay(bus)
     kept.show(FIVE)
     kept.live(29)
-    frames = kept.account("frames")
+    frames, written = kept.account("frames"), bus.bytes_written
     kept.live(2)
     assert kept.account("frames") == frames + 1
+    assert bus.bytes_written - written >= 587
     kept.live(560)
     assert kept.account("resyncs") == 0
     kept.live(15)
@@ -280,14 +282,28 @@ def test_a_part_that_takes_only_the_first_byte_is_found_out_and_served() -> None
     assert bus.violations == []
 
 
+class ComplainingBus(EmulatedBus):
+    refused = 0
+
+    def i2c_rdwr(self, *messages: Any) -> None:
+        try:
+            super().i2c_rdwr(*messages)
+        except OSError:
+            self.refused += 1
+            raise
+
+
 @pytest.mark.parametrize("longest", [300, 64, 8, 5])
-def test_a_small_adapter_gets_what_it_takes(longest: int) -> None:
-    bus = EmulatedBus(wire=Wire(longest_message=longest))
+def test_a_small_adapter_gets_what_it_takes_and_is_not_asked_for_more_again(longest: int) -> None:
+    bus = ComplainingBus(wire=Wire(longest_message=longest))
     kept = KeptDisplay(bus)
     kept.show(FIVE)
     kept.live(2)
+    refused = bus.refused
+    assert 1 <= refused <= 10
     kept.show(TWENTY)
     kept.live(2)
+    assert bus.refused == refused
     assert kept.shows(TWENTY)
     assert kept.account("display") == "ok"
     assert bus.violations == []
