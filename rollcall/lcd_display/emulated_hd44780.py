@@ -271,6 +271,8 @@ class Hd44780:
             return
         self._glyphs[self._counter] = row
         glyph = self._counter // GLYPH_ROWS
+        if glyph not in self._memory and glyph | GLYPH_ROWS not in self._memory:
+            return
         for address in self.geometry.addresses:
             place = self._place(address)
             if place is not None and self._memory[place] in {glyph, glyph | GLYPH_ROWS}:

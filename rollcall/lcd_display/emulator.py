@@ -80,6 +80,9 @@ class Board:
         return Pins(bool(latch & self.bit("rs")), rw, bool(latch & self.bit("e")), data)
 
 
+_USUAL_BOARD: Final = Board()
+
+
 @dataclass(frozen=True, slots=True)
 class Wire:
     """The bus: its clock, the kernel's driver of it, and the longest message a small adapter takes.
@@ -116,7 +119,7 @@ class EmulatedBus:
         self.transactions = 0
         self.bytes_written = 0
         self.record = Record(strict=strict)
-        self._board = board or Board()
+        self._board = board or _USUAL_BOARD
         self._wire = wire or Wire()
         self._bit_us = 1e6 / self._wire.hz
         self._new_chip: Callable[[], Hd44780] = lambda: Hd44780(

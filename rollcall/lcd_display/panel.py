@@ -19,6 +19,7 @@ _GROUNDED_RW: Final = 0x7F
 # Behind the last of its cells Hitachi's controller steps to 0, and a copy of it may step on.
 _BEHIND_THE_LAST: Final = frozenset({0x00, 0x68})
 _TRIES_TO_READ: Final = 3
+_USUAL_BACKPACK: Final = Backpack()
 
 
 class Condition(StrEnum):
@@ -50,7 +51,7 @@ class Panel:
         self._geometry = geometry
         self._sleep = sleep
         self._rom: Rom = rom
-        lit = backpack or Backpack()
+        lit = backpack or _USUAL_BACKPACK
         self._backpacks = {lit.lit: lit, not lit.lit: replace(lit, lit=not lit.lit)}
         self._lit = lit.lit
         self._shown: tuple[int, ...] | None = None

@@ -99,6 +99,15 @@ def test_a_frame_is_one_transaction_without_a_sleep(
     assert bus.now_us - began_us == pytest.approx(frame_us)
 
 
+def test_asking_how_the_display_is_takes_less_than_two_milliseconds() -> None:
+    bus = EmulatedBus()
+    panel = panel_on(bus)
+    panel.make_ready([" " * 20] * 4, keep_memory=False)
+    began_us = bus.now_us
+    panel.check()
+    assert bus.now_us - began_us == pytest.approx(200 + 1630)
+
+
 def test_another_bank_of_glyphs_goes_before_the_whole_text_in_the_same_message() -> None:
     bus = EmulatedBus()
     panel = panel_on(bus)
