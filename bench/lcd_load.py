@@ -1,9 +1,9 @@
 """What the display costs with many nodes: its share of a core, and where it goes.
 
-`python -m bench.lcd_load [--nodes 2000] [--seconds 40]`
+`python -m bench.lcd_load [--nodes 2000] [--interval 10] [--seconds 40]`
 
 A real Mosquitto, the display service as its own process with the emulated chip, and nodes that say
-what agents say: birth, facts, and reports of some collectors every 10 s, spread evenly. The
+what agents say: birth, facts, and reports of some collectors, spread evenly. The
 processor time of the service is read from /proc, once while nodes report and once while they are
 silent, so that drawing and hearing can be told apart. Beside it, in the same run, what hearing the
 very same messages takes a bare paho client and mosquitto_sub, which throw them away.
@@ -27,7 +27,6 @@ from rollcall.broker.mosquitto import PrivateMosquitto, free_port
 from rollcall.broker.topics import Kind, Topics
 
 _EPOCH: Final = "9f3c21d07a5be4c8"
-_INTERVAL_S: Final = 10
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _TOPICS: Final = Topics()
 _SETTLE_S: Final = 8
@@ -53,9 +52,10 @@ _COLLECTORS: Final[dict[str, dict[str, int | float | None]]] = {
 class Nodes:
     """Many nodes on one connection."""
 
-    def __init__(self, port: int, count: int, collectors: list[str]) -> None:
+    def __init__(self, port: int, count: int, interval_s: int, collectors: list[str]) -> None:
         self._names = [f"n{number:04}" for number in range(1, count + 1)]
         self._collectors = collectors
+        self._interval_s = interval_s
         self._seq = 1
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         self._client.max_queued_messages_set(0)
@@ -65,11 +65,13 @@ class Nodes:
     def introduce(self) -> None:
         """Say birth and facts of every node."""
         for place, name in enumerate(self._names):
-            birth = Online(since=time.time(), session=1, epoch=_EPOCH, interval=_INTERVAL_S, seq=1)
+            birth = Online(
+                since=time.time(), session=1, epoch=_EPOCH, interval=self._interval_s, seq=1
+            )
             info = Info(
                 hostname=name,
                 agent="1.0.0",
-                interval=_INTERVAL_S,
+                interval=self._interval_s,
                 cpus=4,
                 addresses=[f"10.0.{place // 250}.{place % 250 + 1}"],
             )
@@ -79,7 +81,7 @@ class Nodes:
     def report(self, seconds: float) -> int:
         """Report for `seconds`, spread evenly; give the number of messages."""
         began_s, said = time.monotonic(), 0
-        a_second = len(self._names) * len(self._collectors) / _INTERVAL_S
+        a_second = len(self._names) * len(self._collectors) / self._interval_s
         while (elapsed_s := time.monotonic() - began_s) < seconds:
             while said < elapsed_s * a_second:
                 node, which = divmod(said, len(self._collectors))
@@ -94,7 +96,7 @@ class Nodes:
             key: (value or 0) + self._seq % 7 / 10 for key, value in _COLLECTORS[collector].items()
         }
         report = Report(
-            epoch=_EPOCH, seq=self._seq, time=time.time(), interval=_INTERVAL_S, fields=fields
+            epoch=_EPOCH, seq=self._seq, time=time.time(), interval=self._interval_s, fields=fields
         )
         topic = _TOPICS.topic(Kind.METRICS, name, collector)
         self._client.publish(topic, encode(report), qos=1, retain=True)
@@ -129,6 +131,7 @@ def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, default=2000)
+    parser.add_argument("--interval", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=40)
     parser.add_argument("--collectors", default="cpu,memory,temperature")
     arguments = parser.parse_args()
@@ -152,9 +155,9 @@ def main() -> None:
             "paho alone": opened.enter_context(_running(bare, folder)).pid,
             "mosquitto_sub": opened.enter_context(_running(beside, folder)).pid,
         }
-        nodes = Nodes(port, arguments.nodes, arguments.collectors.split(","))
+        nodes = Nodes(port, arguments.nodes, arguments.interval, arguments.collectors.split(","))
         nodes.introduce()
-        nodes.report(_INTERVAL_S + _SETTLE_S)
+        nodes.report(arguments.interval + _SETTLE_S)
         busy, messages = measured(pids, arguments.seconds, nodes)
         quiet, _ = measured(pids, 15, None)
     print(f"{arguments.nodes} nodes, {messages / arguments.seconds:.0f} messages/s")

@@ -1,10 +1,12 @@
 """The glass as a picture: every dot where it is on the glass, and the files as they are drawn."""
 
+import io
 from pathlib import Path
 
 import pytest
 
 from rollcall.lcd_display.emulator import EmulatedBus
+from rollcall.lcd_display.glass_output import GlassOutput
 from rollcall.lcd_display.hd44780 import SIZES
 from rollcall.lcd_display.photograph import photograph
 from rollcall.lcd_display.picture import in_braille
@@ -70,3 +72,32 @@ def test_braille_has_a_point_for_every_dot_two_by_four_to_a_character() -> None:
     points = sum((ord(character) - 0x2800).bit_count() for line in shown for character in line)
     assert points == sum(map(sum, drawn(lines)))
     assert shown[0][:3] == "⡠⢺⠀"
+
+
+class Terminal(io.StringIO):
+    """A terminal that understands Unicode."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("dots", "rows"), [(False, 6), (True, 9)], ids=["boxed", "every dot"])
+def test_on_a_terminal_the_glass_is_drawn_in_its_place_and_only_when_it_changes(
+    *, dots: bool, rows: int
+) -> None:
+    bus = EmulatedBus(geometry=SIZES["20x4"])
+    panel = panel_on(bus)
+    panel.make_ready(SCREENS["20x4/5/overview/first"](), keep_memory=False)
+    terminal = Terminal()
+    output = GlassOutput(bus, terminal, dots=dots)
+    output.write()
+    output.write()
+    first = terminal.getvalue()
+    assert first.startswith("\x1b[2J\x1b[H")
+    assert first.count("\n") == rows
+    assert ("⡠⢺⠀" in first, "4/5 online" in first) == (dots, not dots)
+    panel.show(SCREENS["20x4/20/overview/first"]())
+    output.write()
+    assert terminal.getvalue().removeprefix(first).startswith("\x1b[H")
