@@ -1,6 +1,6 @@
 """Keeps one display showing the newest frame: what is due, when, and what becomes of a fault.
 
-A turn does what is due and says when the next one is; no turn waits, but for the bus and for a
+`attend` does what is due and says when to be called again; it waits for nothing but the bus and a
 controller that is being started. A display that is lost is probed for, ever more rarely, and made
 ready again when it answers; after an error nothing is ever sent twice.
 """
@@ -121,8 +121,8 @@ class Keeper:
         self._account.frames_skipped += self._pending
         self._wanted, self._pending = frame, True
 
-    def turn(self) -> float:
-        """Do what is due; give when the next turn is, in monotonic seconds."""
+    def attend(self) -> float:
+        """Do what is due; give when to be called again, in monotonic seconds."""
         if self._wanted is None:
             return float("inf")
         try:

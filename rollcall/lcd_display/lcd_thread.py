@@ -105,7 +105,7 @@ class LcdThread:
                 if newest is not None:
                     self._keeper.want(newest)
                 if not self._mailbox.closed:
-                    wake_s = self._keeper.turn()
+                    wake_s = self._keeper.attend()
             if self._mailbox.last is not None:
                 self._keeper.say(self._mailbox.last)
         except Exception as error:  # noqa: BLE001 - handed to the main thread, which ends the process

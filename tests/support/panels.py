@@ -69,14 +69,14 @@ class KeptDisplay:
 
     def show(self, lines: tuple[str, ...], *, light: bool | None = None) -> None:
         self.keeper.want(Frame(cut_to(self.bus, lines), light))
-        self._due_s = self.keeper.turn()
+        self._due_s = self.keeper.attend()
 
     def live(self, seconds: float) -> None:
         """Let virtual time pass, and the keeper do what is due in it."""
         end_s = self.bus.now_us / 1e6 + seconds
         while self._due_s <= end_s:
             self.bus.sleep(max(0.0, self._due_s - self.bus.now_us / 1e6))
-            self._due_s = self.keeper.turn()
+            self._due_s = self.keeper.attend()
         self.bus.sleep(max(0.0, end_s - self.bus.now_us / 1e6))
 
     def shows(self, lines: tuple[str, ...]) -> bool:

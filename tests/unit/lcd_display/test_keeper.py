@@ -196,7 +196,7 @@ def test_a_display_that_never_was_is_absent_not_lost() -> None:
 
     keeper = Keeper(connect, Clock(lambda: 0.0, lambda: 0.0))
     keeper.want(Frame(FIVE))
-    assert keeper.turn() == 0.5
+    assert keeper.attend() == 0.5
     assert keeper.account()["display"] == "absent"
     assert keeper.account()["errors"] == {"nack": 0, "stuck": 0, "other": 1}
 
