@@ -3,8 +3,9 @@
 Times are monotonic seconds, given from outside.
 
 * While something urgent calls (critical, and nobody has taken it on), its pages take turns, 4 s
-  each, and every fourth turn is the overview. A new call is shown at once. A call that has stood
-  unchanged for 10 min is urgent no longer: it has been seen, or nobody is there.
+  each, and every fourth turn is the overview. A new call is shown at once, or after the overview
+  whose turn it is. A call that has stood unchanged for 10 min is urgent no longer: it has been
+  seen, or nobody is there.
 * Else pages rotate, 5 s each, 60 s for a cycle at most. A page with more parts than its share
   goes on in the next cycle. What calls but is not urgent has one turn a cycle, in rotation.
 """
@@ -65,6 +66,7 @@ class Carousel:
         self._seen_s: dict[CallKey, float] = {}
         self._turn = Turn(OVERVIEW)
         self._last_call: CallKey | None = None
+        self._next_call: CallKey | None = None
         self._until_s = float("-inf")
         self.alerting = False
         self._place = 0
@@ -88,17 +90,27 @@ class Carousel:
 
     def _among_alerts(self, urgent: Sequence[Call], new: Call | None, now_s: float) -> None:
         keys = [call.key for call in urgent]
+        began = not self.alerting
+        if began:
+            self.alerting, self._place, self._last_call = True, -1, None
+        if new is not None:
+            self._next_call = new.key
         gone = self._turn.page == ALERT and self._turn.call not in keys
-        if new is not None or not self.alerting or gone:
-            self.alerting, self._place = True, 0
-            self._show(Turn(ALERT, call=new.key if new else keys[0]), now_s, ALERT_TURN_S)
-        elif now_s >= self._until_s:
+        # Calls that come one after another must not keep the overview from its turn.
+        cuts_in = new is not None and self._turn.page == ALERT
+        if began or gone or cuts_in or now_s >= self._until_s:
             self._place += 1
-            if self._place % _OVERVIEW_EVERY == _OVERVIEW_EVERY - 1:
-                self._show(Turn(OVERVIEW), now_s, ALERT_TURN_S)
-            else:
-                place = keys.index(self._last_call) + 1 if self._last_call in keys else 0
-                self._show(Turn(ALERT, call=keys[place % len(keys)]), now_s, ALERT_TURN_S)
+            is_overview = self._place % _OVERVIEW_EVERY == _OVERVIEW_EVERY - 1
+            turn = Turn(OVERVIEW) if is_overview else Turn(ALERT, call=self._following(keys))
+            self._show(turn, now_s, ALERT_TURN_S)
+
+    def _following(self, keys: Sequence[CallKey]) -> CallKey:
+        """Give the call that is new, else the one after the last that was shown."""
+        new, self._next_call = self._next_call, None
+        if new is not None and new in keys:
+            return new
+        place = keys.index(self._last_call) + 1 if self._last_call in keys else 0
+        return keys[place % len(keys)]
 
     def _among_pages(self, turns_of: Callable[[int], list[Turn]], now_s: float) -> None:
         turns = turns_of(self._cycle)

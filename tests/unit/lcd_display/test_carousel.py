@@ -69,6 +69,15 @@ def test_a_new_call_is_shown_at_once_wherever_it_stands() -> None:
     assert watched(carousel, [call("a"), call("b"), call("c")], PAGES, [1.5, 5.5]) == ["c", "a"]
 
 
+def test_calls_that_come_one_after_another_leave_the_overview_its_turn() -> None:
+    carousel, calls, shown = Carousel(), [], []
+    for second in range(20):
+        calls.append(call(f"n{second:02}"))
+        shown += watched(carousel, calls, PAGES, [second])
+    assert shown[:8] == ["n00", "n01", "n02", *["overview/1"] * 4, "n07"]
+    assert shown[8:15] == ["n08", "n09", *["overview/1"] * 4, "n14"]
+
+
 def test_a_call_that_is_over_leaves_the_glass_at_once() -> None:
     carousel = Carousel()
     watched(carousel, [call("a"), call("b")], PAGES, [0])
