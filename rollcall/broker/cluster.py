@@ -16,6 +16,7 @@ not heard alive since: a broker that restarts has published every will.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from rollcall.broker import messages
@@ -40,6 +41,7 @@ STALE_AT_LEAST_S: Final = 45.0
 HOLD_DOWN_S: Final = 60.0
 OK_RANK: Final = 5
 _STATUS_EVERY_S: Final = 60.0
+_NOTHING: Final[Mapping[str, Number | None]] = MappingProxyType({})
 _CLOCK_TOLERANCE_S: Final = 120.0
 _SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
 
@@ -120,6 +122,13 @@ class NodeView:
         if number is None:
             return None
         return Value(number, held.age_s(now), self._is_fresh(held, now))
+
+    def fresh_fields(self, collector: str, now: Now) -> Mapping[str, Number | None]:
+        """Give what a collector told of the node as a whole, while it is fresh; else nothing."""
+        held = self.reports.get(collector)
+        if held is None or not self._is_fresh(held, now):
+            return _NOTHING
+        return held.report.fields or _NOTHING
 
     def values(self, metric: str, now: Now) -> dict[str, Value]:
         """Give the newest number of `collector.field` for each instance that has one."""

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from rollcall.broker.cluster import NodeState, NodeView, Now
+from rollcall.broker.messages import Number
 from rollcall.lcd_display.layout import in_natural_order
 
 _EXABYTE: Final = 1e18
@@ -194,10 +195,7 @@ def figures_of(
 def fresh_value(node: NodeView, metric: str, now: Now, instance: str | None = None) -> float | None:
     """Give a number of `node` if it is fresh and can be true, else None."""
     value = node.value(metric, now, instance)
-    if value is None or not value.fresh:
-        return None
-    least, most = _POSSIBLE[metric]
-    return value.number if least <= value.number <= most else None
+    return _possible(metric, value.number if value is not None and value.fresh else None)
 
 
 def fresh_sum(node: NodeView, metric: str, now: Now) -> float | None:
@@ -216,21 +214,26 @@ def percentile(values: Iterable[float], percent: float) -> float | None:
 def _of_node(view: NodeView, now: Now, groups: frozenset[str]) -> NodeFigures:
     if view.state is not NodeState.ONLINE:
         return NodeFigures(view, None, None, None, groups)
-    celsius = fresh_value(view, "temperature.cpu_celsius", now)
+    warmth = view.fresh_fields("temperature", now)
+    celsius = _possible("temperature.cpu_celsius", warmth.get("cpu_celsius"))
     if celsius is None:
-        celsius = fresh_value(view, "temperature.hottest_celsius", now)
-    return NodeFigures(
-        view,
-        fresh_value(view, "cpu.percent", now),
-        _memory_of(view, now),
-        celsius,
-        groups,
-    )
+        celsius = _possible("temperature.hottest_celsius", warmth.get("hottest_celsius"))
+    cpu_percent = _possible("cpu.percent", view.fresh_fields("cpu", now).get("percent"))
+    return NodeFigures(view, cpu_percent, _memory_of(view, now), celsius, groups)
 
 
 def _memory_of(view: NodeView, now: Now) -> Memory | None:
-    used_bytes = fresh_value(view, "memory.used_bytes", now)
-    total_bytes = fresh_value(view, "memory.total_bytes", now)
+    fields = view.fresh_fields("memory", now)
+    used_bytes = _possible("memory.used_bytes", fields.get("used_bytes"))
+    total_bytes = _possible("memory.total_bytes", fields.get("total_bytes"))
     if used_bytes is None or total_bytes is None or used_bytes > total_bytes:
         return None
     return Memory(used_bytes, total_bytes)
+
+
+def _possible(metric: str, number: Number | None) -> float | None:
+    """Give the number if it can be true."""
+    if number is None:
+        return None
+    least, most = _POSSIBLE[metric]
+    return number if least <= number <= most else None
