@@ -3,6 +3,7 @@
 It has a mailbox that keeps only the newest frame, and leaves the rest to a `Keeper`.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -13,7 +14,14 @@ from pydantic import JsonValue
 
 from rollcall.lcd_display.keeper import Frame, Keeper
 
+_log = logging.getLogger(__name__)
+
 _GOODBYE_WITHIN_S: Final = 1.0
+_HUNG_AFTER_S: Final = 5.0
+_HUNG: Final = (
+    "a call to the bus does not return: the kernel's driver hangs; switch the display's power off"
+    " and on, and restart this machine if that does not help"
+)
 
 Lines = Sequence[str]
 
@@ -57,10 +65,16 @@ class Mailbox:
 
 
 class LcdThread:
-    """Shows the newest frame posted; a context manager."""
+    """Shows the newest frame posted; a context manager.
 
-    def __init__(self, keeper: Keeper) -> None:
+    A call to the bus that lasts longer than `hung_after_s` is told of as a stuck display.
+    """
+
+    def __init__(self, keeper: Keeper, *, hung_after_s: float = _HUNG_AFTER_S) -> None:
         self._keeper = keeper
+        self._hung_after_s = hung_after_s
+        self._attending_since_s: float | None = None
+        self._hung = False
         self._mailbox = Mailbox()
         self._thread = threading.Thread(target=self._run, name="lcd", daemon=True)
         self.fault: Exception | None = None
@@ -93,7 +107,19 @@ class LcdThread:
         account = self._keeper.account()
         skipped = account["frames_skipped"]
         assert isinstance(skipped, int)
-        return account | {"frames_skipped": skipped + self._mailbox.skipped}
+        account["frames_skipped"] = skipped + self._mailbox.skipped
+        if self._is_hung():
+            account |= {"display": "stuck", "error": _HUNG}
+        return account
+
+    def _is_hung(self) -> bool:
+        """Say whether a call does not return, and log once when that begins and ends."""
+        since_s = self._attending_since_s
+        hung = since_s is not None and time.monotonic() - since_s > self._hung_after_s
+        if hung != self._hung:
+            self._hung = hung
+            _log.warning("display stuck: %s", _HUNG if hung else "no longer, the call returned")
+        return hung
 
     # On the thread
 
@@ -105,7 +131,9 @@ class LcdThread:
                 if newest is not None:
                     self._keeper.want(newest)
                 if not self._mailbox.closed:
+                    self._attending_since_s = time.monotonic()
                     wake_s = self._keeper.attend()
+                    self._attending_since_s = None
             if self._mailbox.last is not None:
                 self._keeper.say(self._mailbox.last)
         except Exception as error:  # noqa: BLE001 - handed to the main thread, which ends the process

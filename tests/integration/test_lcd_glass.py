@@ -1,5 +1,6 @@
 """What people see on the glass of a running service: a death in time, the night, the last word."""
 
+import json
 import os
 import signal
 import subprocess
@@ -143,3 +144,29 @@ def test_a_second_service_on_the_same_display_exits_and_names_the_first(
         assert stopped.ended() == 1
         assert f"is in use by process {running.pid}" in stopped.log.read_text("utf-8")
         assert running.stop() == 0
+
+
+def test_a_bus_that_hangs_holds_up_neither_the_status_nor_the_stop(
+    broker: BrokerUnderTest, tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal"
+    topic = TOPICS.topic(Kind.SERVICE_STATUS, "lcd")
+
+    def health() -> dict[str, object]:
+        return next(
+            (
+                json.loads(payload).get("health", {})
+                for _, payload in broker.subscribe_for(topic)
+                if payload
+            ),
+            {},
+        )
+
+    with service(journal, tmp_path, broker.port) as running:
+        wait_until(lambda: "connected" in glass(journal), 20)
+        journal.with_suffix(".hang").touch()
+        wait_until(lambda: health().get("display") == "stuck", 20)
+        assert "does not return" in str(health()["error"])
+        began_s = time.monotonic()
+        assert running.stop() == 0
+        assert time.monotonic() - began_s < 5

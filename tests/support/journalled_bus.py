@@ -1,7 +1,8 @@
 """A display that outlives the programs that use it: what is written to it is kept in a file.
 
 `python -m tests.support.journalled_bus JOURNAL MODULE ARGUMENTS...` runs a program whose smbus2
-finds that display on every bus. It goes by the real clock.
+finds that display on every bus. It goes by the real clock. While there is a file JOURNAL.hang,
+writes do not return.
 """
 
 import os
@@ -23,6 +24,7 @@ class JournalledBus(EmulatedBus):
 
     def __init__(self, journal: Path) -> None:
         super().__init__()
+        self._hang = journal.with_suffix(".hang")
         self.fd = os.open(journal, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         written = os.read(self.fd, os.fstat(self.fd).st_size)
         while written:
@@ -36,6 +38,8 @@ class JournalledBus(EmulatedBus):
 
     def i2c_rdwr(self, *messages: Any) -> None:
         (message,) = messages
+        while self._hang.exists():
+            time.sleep(0.05)
         self.now_us = max(self.now_us, time.monotonic() * 1e6 - self._began_us)
         record = bytes(message)
         os.write(self.fd, len(record).to_bytes(_LENGTH_BYTES) + record)

@@ -141,6 +141,35 @@ def test_a_bus_that_hangs_does_not_hold_up_who_posts_or_stops() -> None:
     assert not lcd._thread.is_alive()
 
 
+class HangingBus(EmulatedBus):
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = threading.Event()
+        self.free.set()
+
+    def i2c_rdwr(self, *messages: Any) -> None:
+        self.free.wait(30)
+        super().i2c_rdwr(*messages)
+
+
+def test_a_call_that_never_returns_is_told_of_as_a_stuck_display() -> None:
+    bus = HangingBus()
+    keeper = Keeper(
+        lambda: Panel(open_port(bus, "auto"), geometry=GLASS_20X4, sleep=bus.sleep), HOST_CLOCK
+    )
+    with LcdThread(keeper, hung_after_s=0.05) as lcd:
+        lcd.post(FIVE)
+        wait_until(lambda: lcd.account()["display"] == "ok")
+        bus.free.clear()
+        lcd.post(BOOT)
+        wait_until(lambda: lcd.account()["display"] == "stuck")
+        assert "does not return" in str(lcd.account()["error"])
+        bus.free.set()
+        wait_until(lambda: lcd.account()["display"] == "ok")
+        assert lcd.account()["error"] is None
+        wait_until(lambda: bus.text() == list(BOOT))
+
+
 def test_a_fault_of_our_own_on_the_thread_is_handed_to_the_main_thread() -> None:
     def connect() -> Port:
         raise ZeroDivisionError
