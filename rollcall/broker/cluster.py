@@ -13,9 +13,10 @@ connection that has been replaced. For 60 s after our own connecting, "down" is 
 not heard alive since: a broker that restarts has published every will.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from rollcall.broker import messages
@@ -31,13 +32,18 @@ from rollcall.broker.messages import (
     Report,
     ServiceOffline,
     ServiceOnline,
+    Severity,
 )
 from rollcall.broker.topics import Address, Kind
 
 STALE_INTERVALS: Final = 3
 STALE_AT_LEAST_S: Final = 45.0
 HOLD_DOWN_S: Final = 60.0
+OK_RANK: Final = 5
+_STATUS_EVERY_S: Final = 60.0
+_NOTHING: Final[Mapping[str, Number | None]] = MappingProxyType({})
 _CLOCK_TOLERANCE_S: Final = 120.0
+_SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,13 @@ class NodeView:
             return None
         return Value(number, held.age_s(now), self._is_fresh(held, now))
 
+    def fresh_fields(self, collector: str, now: Now) -> Mapping[str, Number | None]:
+        """Give what a collector told of the node as a whole, while it is fresh; else nothing."""
+        held = self.reports.get(collector)
+        if held is None or not self._is_fresh(held, now):
+            return _NOTHING
+        return held.report.fields or _NOTHING
+
     def values(self, metric: str, now: Now) -> dict[str, Value]:
         """Give the newest number of `collector.field` for each instance that has one."""
         held = self.reports.get(metric.partition(".")[0])
@@ -135,6 +148,27 @@ class NodeView:
         )
 
 
+def urgency_rank(view: NodeView, severity: Severity | None) -> int:
+    """Rank a node: 0 critical, 1 lost, 2 stale, 3 warning, 4 stopped, 5 ok."""
+    if view.state is NodeState.OFFLINE:
+        return 1 if view.reason == "lost" else 4
+    if view.state is not NodeState.ONLINE:
+        return 2
+    return {"critical": 0, "warning": 3}.get(severity or "", OK_RANK)
+
+
+def worst_first(views: Iterable[NodeView], severities: Mapping[str, Severity]) -> list[NodeView]:
+    """Order nodes by their rank, then newest change, then name; severities are by node."""
+    return sorted(
+        views,
+        key=lambda view: (
+            urgency_rank(view, severities.get(view.name)),
+            -(view.since or 0),
+            view.name,
+        ),
+    )
+
+
 @dataclass
 class _Node:
     status: Online | Offline | None = None
@@ -146,7 +180,11 @@ class _Node:
     applied: Applied | None = None
     reports: dict[str, HeldReport] = field(default_factory=dict)
 
-    def interval_s(self) -> float:
+    def interval_s(self, heard: Collection[str] | None) -> float:
+        if heard is not None and self.info is not None and self.info.collectors:
+            collectors = self.info.collectors.items()
+            heard_s = [interval_s for name, interval_s in collectors if name in heard]
+            return min(heard_s, default=_STATUS_EVERY_S)
         if self.newest_birth is not None:
             return self.newest_birth.interval
         intervals = [held.report.interval for held in self.reports.values()]
@@ -159,9 +197,14 @@ class _Node:
 
 
 class Cluster:
-    """The newest state of every node, service and alert, and the fleet document in force."""
+    """The newest state of every node, service and alert, and the fleet document in force.
 
-    def __init__(self) -> None:
+    `heard` names the collectors whose reports come here, where not all do: a node is then stale
+    after three of their intervals, because what is not heard is no silence.
+    """
+
+    def __init__(self, heard: Collection[str] | None = None) -> None:
+        self._heard = heard
         self._nodes: dict[str, _Node] = {}
         self._connected_s: float | None = None
         self.alerts: dict[tuple[str, str], Alert] = {}
@@ -224,25 +267,22 @@ class Cluster:
 
     def worst_first(self, now: Now) -> list[NodeView]:
         """Order nodes: critical, lost, stale, warning, stopped, ok; then newest change."""
-        return sorted(
-            self.nodes(now), key=lambda view: (self._rank(view), -(view.since or 0), view.name)
-        )
+        return worst_first(self.nodes(now), self.severities())
+
+    def severities(self) -> dict[str, Severity]:
+        """Give by node the worst severity that fires there."""
+        worst: dict[str, Severity] = {}
+        for (node, _), alert in self.alerts.items():
+            before = worst.get(node)
+            if alert.state == "firing" and (
+                before is None or _SEVERITIES.index(alert.severity) < _SEVERITIES.index(before)
+            ):
+                worst[node] = alert.severity
+        return worst
 
     def severity(self, node: str) -> str | None:
         """Give the worst severity that fires on `node`: critical, warning, info or None."""
-        firing = {
-            alert.severity
-            for (name, _), alert in self.alerts.items()
-            if name == node and alert.state == "firing"
-        }
-        return next((level for level in ("critical", "warning", "info") if level in firing), None)
-
-    def _rank(self, view: NodeView) -> int:
-        if view.state is NodeState.OFFLINE:
-            return 1 if view.reason == "lost" else 4
-        if view.state is not NodeState.ONLINE:
-            return 2
-        return {"critical": 0, "warning": 3}.get(self.severity(view.name) or "", 5)
+        return self.severities().get(node)
 
     def _fold_status(self, name: str, payload: bytes, *, replayed: bool, now: Now) -> None:
         if not payload:
@@ -305,7 +345,8 @@ class Cluster:
 
     def _view(self, name: str, node: _Node, now: Now) -> NodeView:
         age_s = node.age_s(now)
-        state, reason = _state_of(node, age_s)
+        interval_s = node.interval_s(self._heard)
+        state, reason = _state_of(node, age_s, interval_s)
         since = node.changed_at
         if state is NodeState.STALE and age_s is not None:
             since = now.wall_s - age_s
@@ -316,7 +357,7 @@ class Cluster:
             since=since,
             age_s=age_s,
             held_back=state is not NodeState.ONLINE and self._holds_back(node, reason, now),
-            interval_s=node.interval_s(),
+            interval_s=interval_s,
             info=node.info,
             reports=node.reports,
             applied=node.applied,
@@ -333,13 +374,13 @@ class Cluster:
         return node.alive_s is not None and node.alive_s >= connected_s
 
 
-def _state_of(node: _Node, age_s: float | None) -> tuple[NodeState, str | None]:
+def _state_of(node: _Node, age_s: float | None, interval_s: float) -> tuple[NodeState, str | None]:
     match node.status:
         case None:
             return NodeState.UNKNOWN, None
         case Offline(reason=reason):
             return NodeState.OFFLINE, reason
-    if age_s is None or age_s > stale_after_s(node.interval_s()):
+    if age_s is None or age_s > stale_after_s(interval_s):
         return NodeState.STALE, None
     return NodeState.ONLINE, None
 

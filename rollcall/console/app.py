@@ -15,6 +15,7 @@ from rollcall.console.up import up
     later={
         "alerts": ("rollcall.console.alerts", "alerts"),
         "broker": ("rollcall.console.broker", "broker"),
+        "lcd": ("rollcall.console.lcd", "lcd"),
         "fleet": ("rollcall.console.fleet", "console"),
         "command": ("rollcall.console.command", "console"),
         "node": ("rollcall.console.node", "broker"),

@@ -11,8 +11,9 @@ from rollcall.broker.announcement import ServiceAnnouncement
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.session import BrokerError
 from rollcall.broker.topics import Topics
-from rollcall.lcd_display.assembly import locks, own_node, screen_thread
+from rollcall.lcd_display.assembly import name_lock, own_node, presenter, screen_thread
 from rollcall.lcd_display.display import Display, subscriptions
+from rollcall.lcd_display.night import Night
 from rollcall.service import lifecycle
 from rollcall.service.settings import Settings
 
@@ -20,9 +21,17 @@ from rollcall.service.settings import Settings
 def serve(settings: Settings, arguments: argparse.Namespace, stop: threading.Event) -> None:
     """Run the display until `stop` is set."""
     topics = Topics(settings.broker.prefix)
-    lcd, output = screen_thread(settings.lcd, emulate=arguments.emulate, stream=sys.stdout)
+    lcd, output = screen_thread(
+        settings.lcd, emulate=arguments.emulate, stream=sys.stdout, dots=arguments.dots
+    )
     display = Display(
-        lcd, topics, settings.broker, version=__version__, own_node=own_node(settings.agent)
+        lcd,
+        topics,
+        settings.broker,
+        presenter(settings.lcd, version=__version__),
+        groups=settings.lcd.groups,
+        own_node=own_node(settings.agent),
+        night=Night.parse(settings.lcd.night),
     )
     announcement = ServiceAnnouncement(
         topics,
@@ -38,8 +47,7 @@ def serve(settings: Settings, arguments: argparse.Namespace, stop: threading.Eve
         announcement=announcement,
     )
     with ExitStack() as opened:
-        for lock in locks(settings.lcd, settings.broker, emulate=arguments.emulate):
-            opened.enter_context(lock)
+        opened.enter_context(name_lock(settings.lcd, settings.broker))
         opened.enter_context(client)
         opened.enter_context(lcd)
         display.run(client, stop)
@@ -50,6 +58,9 @@ def main() -> int:
     arguments = lifecycle.parser("lcd", "shows the cluster on a character display")
     arguments.add_argument(
         "--emulate", action="store_true", help="draw the glass in the terminal, without a display"
+    )
+    arguments.add_argument(
+        "--dots", action="store_true", help="with --emulate on a terminal: draw every dot"
     )
     return lifecycle.run(arguments, serve, expected=(BrokerError,))
 

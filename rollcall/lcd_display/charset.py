@@ -1,16 +1,19 @@
-"""Characters to the codes of the display's font ROM (A00) and its eight glyphs of our own.
+"""Characters to the codes of the display's font ROM and its eight glyphs of our own.
 
 Pages are written in Unicode. A few characters stand for glyphs that we draw; they come in banks of
 eight, of which one is in the display at a time. `NOTATION` is how glyphs look in plain ASCII.
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from types import MappingProxyType
+from typing import Final, Literal
 
 from rollcall.lcd_display.hd44780 import FIRST_GLYPH_CODE, GLYPH_ROWS
+
+Rom = Literal["A00", "A02", "ST0B"]
 
 HORIZONTAL: Final = "▏▎▌▊█"
 VERTICAL: Final = "▁▂▃▄▅▆▇"
@@ -35,27 +38,36 @@ NOTATION: Final = str.maketrans(
 )
 
 _UNMAPPABLE: Final = ord("?")
-# 0x5C is a yen sign in A00; 0x7E and 0x7F are arrows. 0xFF is a block here and a letter in other
-# ROMs: unused.
-_ROM: Final = {
-    **{chr(code): code for code in range(0x20, 0x7E) if code != ord("\\")},
-    "¥": 0x5C,
-    "→": 0x7E,
-    "←": 0x7F,
-    "·": 0xA5,
-    DEGREE: 0xDF,
-    "ä": 0xE1,
-    "ß": 0xE2,
-    "µ": 0xE4,
-    "ñ": 0xEE,
-    "ö": 0xEF,
-    "Ω": 0xF4,
-    "ü": 0xF5,
-    "Σ": 0xF6,
-    "π": 0xF7,
-    "÷": 0xFD,
+_PRINTABLE: Final = {chr(code): code for code in range(0x20, 0x7E) if chr(code) != "\\"}
+_A00: Final = dict(
+    zip(
+        "¥→←·°äßµñöΩüΣπ÷",
+        b"\x5c\x7e\x7f\xa5\xdf\xe1\xe2\xe4\xee\xef\xf4\xf5\xf6\xf7\xfd",
+        strict=True,
+    )
+)
+_A02: Final = {
+    **dict(zip("\\~→←πΣΩ", b"\x5c\x7e\x1a\x1b\x93\x94\x9a", strict=True)),
+    **dict(zip("¡¢£¥°±²³µ·¿", b"\xa1\xa2\xa3\xa5\xb0\xb1\xb2\xb3\xb5\xb7\xbf", strict=True)),
+    # The sign is a glyph of ours, and the letter is another one there.
+    **{chr(code): code for code in range(0xC0, 0x100) if code not in {0xD7, 0xD8}},
 }
-_CHARACTER: Final = {code: character for character, code in _ROM.items()}
+_ST0B: Final = {
+    **dict(zip("\\~±²³°÷¢£", b"\x5c\x7e\x10\x1e\x1f\xb2\xb8\xa4\xa5", strict=True)),
+    **dict(zip("¥¡→←ΣΩßµπ", b"\xa6\xa9\xc7\xc8\xda\xde\xe0\xea\xed", strict=True)),
+    **dict(zip("ÇüéâäàåçêëèïîìÄÅ", range(0x80, 0x90), strict=True)),
+    **dict(zip("ÉæÆôöòûùÿÖÜñÑ", range(0x90, 0x9D), strict=True)),
+    **dict(zip("¿áíóú", range(0x9F, 0xA4), strict=True)),
+    **dict(zip("ÃãÕõØø", range(0xAA, 0xB0), strict=True)),
+}
+# 0xFF is a block in A00 and a letter in other ROMs: unused.
+_CODES: Final[Mapping[Rom, Mapping[str, int]]] = MappingProxyType(
+    {
+        "A00": _PRINTABLE | _A00,
+        "A02": _PRINTABLE | _A02,
+        "ST0B": _PRINTABLE | _ST0B,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -87,38 +99,41 @@ BANK_B: Final = Bank(
         bytes.fromhex("00110A040A110000"),
     ),
 )
-_BANKS: Final = (BANK_A, BANK_B)
+BANKS: Final = (BANK_A, BANK_B)
 _GLYPH_BY_ROWS: Final = {
-    rows: glyph for bank in _BANKS for glyph, rows in zip(bank.characters, bank.rows, strict=True)
+    rows: glyph for bank in BANKS for glyph, rows in zip(bank.characters, bank.rows, strict=True)
 }
 
 
 def bank_for(lines: Sequence[str], current: Bank | None) -> Bank:
     """Give the bank that draws most of `lines`; the current one if no other draws more."""
     text = "".join(lines)
-    candidates = (current, *_BANKS) if current else _BANKS
+    candidates = (current, *BANKS) if current else BANKS
     return max(candidates, key=lambda bank: sum(glyph in bank.codes for glyph in text))
 
 
-def codes_of(lines: Sequence[str], bank: Bank) -> tuple[int, ...]:
-    """Give the code of each character, line after line.
+def codes_of(lines: Sequence[str], bank: Bank, rom: Rom = "A00") -> tuple[int, ...]:
+    """Give the code of each character, line after line, in the font ROM `rom`.
 
     What the font lacks loses its accents; what is left over is `?`, never a space.
     """
-    return tuple(_code_of(character, bank) for line in lines for character in line)
+    return tuple(_code_of(character, bank, _CODES[rom]) for line in lines for character in line)
 
 
-def character_of(code: int, glyph_rows: bytes) -> str:
-    """Name what a cell with `code` shows; a glyph (codes 0 to 15) by its content."""
-    if code < FIRST_GLYPH_CODE + 8:
-        return _GLYPH_BY_ROWS.get(glyph_rows, UNDRAWN)
-    return _CHARACTER.get(code, UNDRAWN)
+def glyph_named(rows: bytes) -> str:
+    """Name a glyph of ours by its 8 rows; `UNDRAWN` when it is none."""
+    return _GLYPH_BY_ROWS.get(rows, UNDRAWN)
 
 
-def _code_of(character: str, bank: Bank) -> int:
-    code = bank.codes.get(character) or _ROM.get(character)
+def writable(rom: Rom) -> Mapping[str, int]:
+    """Give the characters that `rom` is asked for, with their codes."""
+    return _CODES[rom]
+
+
+def _code_of(character: str, bank: Bank, codes: Mapping[str, int]) -> int:
+    code = bank.codes.get(character) or codes.get(character)
     if code is not None:
         return code
     decomposed = unicodedata.normalize("NFKD", character)
     plain = "".join(part for part in decomposed if not unicodedata.combining(part))
-    return _ROM.get(plain, _UNMAPPABLE)
+    return codes.get(plain, _UNMAPPABLE)

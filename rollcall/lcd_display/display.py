@@ -1,14 +1,16 @@
 """The loop: hear of the cluster, and post what the glass should show.
 
 The glass is redrawn each second, because values expire unaided, and at once when a node comes or
-goes. The display's own thread does the writing; nothing here waits for it.
+goes. Numbers of a large cluster are taken anew less often, so that drawing never costs much. The
+display's own thread does the writing; nothing here waits for it.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from pydantic import JsonValue
@@ -16,10 +18,16 @@ from pydantic import JsonValue
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.cluster import Cluster, NodeState, Now
 from rollcall.broker.codec import DecodeError
+from rollcall.broker.fleet import FleetError
 from rollcall.broker.session import Arrived, Endpoint, Item, Lost, Ready
-from rollcall.broker.topics import Kind, TopicError, Topics
+from rollcall.broker.topics import Address, Kind, TopicError, Topics
+from rollcall.lcd_display.groups import Membership
 from rollcall.lcd_display.lcd_thread import LcdThread
-from rollcall.lcd_display.pages import Link, LinkState, Moment, Page, goodbye, page_of
+from rollcall.lcd_display.night import Night
+from rollcall.lcd_display.page import Link, LinkState, Moment, Page
+from rollcall.lcd_display.pages import Presenter
+from rollcall.lcd_display.snapshot import Snapshot, snapshot_of
+from rollcall.lcd_display.state_pages import goodbye
 
 _log = logging.getLogger(__name__)
 
@@ -27,18 +35,33 @@ _REDRAW_EVERY_S: Final = 1.0
 _LISTEN_S: Final = 0.1
 _BEAT_AT_MOST_EVERY_S: Final = 1.0
 _COMPLAINTS: Final = 1000
-_AT_ONCE: Final = frozenset({Kind.STATUS, Kind.ALERT})
+_TOPICS_REMEMBERED: Final = 50_000
+_GATHER_S: Final = 0.05
+_AT_ONE_DRAUGHT: Final = 1000
+_SETTLED_AFTER_S: Final = 3.0
+HEARD: Final = ("cpu", "memory", "temperature")
+_IN_DETAIL: Final = ("system", "load", "disk", "network")
+_NODES_A_SECOND: Final = 400
+_NODES_A_SECOND_AT_MOST: Final = 4000
 
 
 def subscriptions(topics: Topics) -> list[tuple[str, int]]:
-    """Give what the display listens to: (topic filter, QoS). Its own status is among it."""
+    """Give what the display listens to: (topic filter, QoS). Its own status is among it.
+
+    Of all that nodes measure it hears only what pages about many nodes need: hearing is what costs.
+    """
     return [
         (topics.topic_filter(Kind.STATUS, "+"), 1),
         (topics.topic_filter(Kind.INFO, "+"), 1),
-        (topics.topic_filter(Kind.METRICS, "+", "+"), 0),
+        *_reports_of(topics, HEARD),
         (topics.topic_filter(Kind.ALERT, "+", "+"), 1),
         (topics.topic_filter(Kind.SERVICE_STATUS, "+"), 1),
+        (topics.topic_filter(Kind.FLEET), 1),
     ]
+
+
+def _reports_of(topics: Topics, collectors: Iterable[str]) -> list[tuple[str, int]]:
+    return [(topics.topic_filter(Kind.METRICS, "+", name), 0) for name in collectors]
 
 
 class Heartbeat:
@@ -56,10 +79,11 @@ class Heartbeat:
 
 
 class Display:
-    """Follows the cluster through `client` and posts pages to `lcd`.
+    """Follows the cluster through `client` and posts the pages that `presenter` gives to `lcd`.
 
-    `own_node` is the node of this very host: while it reports that its clock is not synchronized,
-    no time of day is shown.
+    Shown are the nodes of `groups`, or all. `own_node` is the node of this very host: while it
+    reports that its clock is not synchronized, no time of day is shown. In the `night` the light is
+    off, unless something alerts.
     """
 
     def __init__(
@@ -67,18 +91,27 @@ class Display:
         lcd: LcdThread,
         topics: Topics,
         endpoint: Endpoint,
+        presenter: Presenter,
         *,
-        version: str,
+        groups: Sequence[str] = (),
         own_node: str | None,
+        night: Night | None = None,
         clock: Callable[[], Now] = lambda: Now(time.time(), time.monotonic()),
     ) -> None:
         self._lcd = lcd
         self._topics = topics
         self._endpoint = endpoint
-        self._version = version
+        self._presenter = presenter
+        self._groups = groups
         self._own_node = own_node
+        self._night = night
         self._clock = clock
-        self._cluster = Cluster()
+        self._address_of = lru_cache(_TOPICS_REMEMBERED)(topics.parse)
+        self._cluster = Cluster(HEARD)
+        self._hears_details = False
+        self._membership = Membership()
+        self._snapshot = Snapshot(clock())
+        self._is_outdated = True
         self._heartbeat = Heartbeat()
         self._link_state = LinkState.CONNECTING
         self._link_since = clock()
@@ -100,17 +133,36 @@ class Display:
         try:
             self._follow(client, stop)
         finally:
-            self._lcd.finish(goodbye(self._local(self._clock())))
+            self._lcd.finish(goodbye(self._presenter.glass, self._local(self._clock())))
 
     def _follow(self, client: BrokerClient, stop: threading.Event) -> None:
         due_s = 0.0
         while not stop.is_set():
-            item = client.receive(_LISTEN_S)
-            if item is not None and self._take_in(item):
-                due_s = min(due_s, self._clock().monotonic_s + _LISTEN_S)
+            changed = [self._take_in(item) for item in self._arrived(client)]
+            if any(changed):
+                due_s = min(due_s, self._soon_s())
             if self._clock().monotonic_s >= due_s:
                 due_s = self._clock().monotonic_s + _REDRAW_EVERY_S
                 self._redraw(client)
+
+    def _arrived(self, client: BrokerClient) -> Iterator[Item]:
+        """Give what has come; to wait for each message by itself would cost more than it does."""
+        item = client.receive(_LISTEN_S)
+        if item is not None:
+            time.sleep(_GATHER_S)
+        for _ in range(_AT_ONE_DRAUGHT):
+            if item is None:
+                return
+            yield item
+            item = client.receive(0)
+        if item is not None:
+            yield item
+
+    def _soon_s(self) -> float:
+        """Give when to redraw after a change: soon, but not for every one of very many."""
+        nodes = len(self._snapshot.figures.nodes)
+        soonest_s = self._snapshot.now.monotonic_s + nodes / _NODES_A_SECOND_AT_MOST
+        return max(self._clock().monotonic_s + _LISTEN_S, soonest_s)
 
     def _take_in(self, item: Item) -> bool:
         """Take in one item; say whether the glass should change at once."""
@@ -129,14 +181,29 @@ class Display:
     def _fold(self, arrived: Arrived) -> bool:
         now = Now(self._clock().wall_s, arrived.at_s)
         try:
-            address = self._topics.parse(arrived.topic)
+            address = self._address_of(arrived.topic)
+            before = self._standing_of(address, now)
             self._cluster.fold(address, arrived.payload, replayed=arrived.replayed, now=now)
-        except (DecodeError, TopicError) as error:
+            if address.kind is Kind.FLEET:
+                self._membership.put_in_force(self._cluster.fleet)
+        except (DecodeError, TopicError, FleetError) as error:
             self._reject(arrived.topic, error)
             return False
         if not arrived.replayed and address.kind in {Kind.STATUS, Kind.METRICS}:
             self._heartbeat.received(arrived.at_s)
-        return address.kind in _AT_ONCE
+        changed = self._standing_of(address, now) != before
+        self._is_outdated |= changed
+        return changed
+
+    def _standing_of(self, address: Address, now: Now) -> object:
+        """Give what the glass should tell at once when it changes: who is there, what calls."""
+        if address.kind is Kind.STATUS:
+            node = self._cluster.node(address.name, now)
+            return node and (node.state, node.reason)
+        if address.kind is Kind.ALERT:
+            alert = self._cluster.alerts.get((address.name, address.leaf))
+            return alert and (alert.state, alert.severity, alert.flags)
+        return None
 
     def _reject(self, topic: str, error: Exception) -> None:
         """Count a message that is none; say so once for a topic."""
@@ -152,14 +219,23 @@ class Display:
     def _redraw(self, client: BrokerClient) -> None:
         if self._lcd.fault is not None:
             raise self._lcd.fault
+        self._hear_details(client)
         page = self._due_page(client)
         self._page = page.name
-        self._lcd.post(page.lines)
+        self._lcd.post(page.lines, light=page.alerting or not self._is_night())
         account = self._lcd.account()
         standing = [account[key] for key in ("display", "error", "address", "readback")]
         if standing != self._standing:
             self._standing = standing
             client.announce()
+
+    def _hear_details(self, client: BrokerClient) -> None:
+        """Listen to what only pages about one node tell, once such a page may be due."""
+        settled = self._clock().monotonic_s - self._link_since.monotonic_s > _SETTLED_AFTER_S
+        alone = settled and len(self._snapshot.figures.nodes) == 1
+        if not self._hears_details and (alone or "detail" in self._presenter.wanted):
+            self._hears_details = True
+            client.subscribe(_reports_of(self._topics, _IN_DETAIL))
 
     def _due_page(self, client: BrokerClient) -> Page:
         now = self._clock()
@@ -173,7 +249,23 @@ class Display:
             next_s=client.next_attempt_s,
         )
         moment = Moment(now, self._local(now), self._heartbeat.beat, self._trusts_clock(now))
-        return page_of(self._cluster, link, moment, version=self._version)
+        return self._presenter.page(self._newest(now), link, moment)
+
+    def _newest(self, now: Now) -> Snapshot:
+        """Give the numbers, taken anew when something came or went, and when they are old."""
+        age_s = now.monotonic_s - self._snapshot.now.monotonic_s
+        nodes = len(self._snapshot.figures.nodes)
+        a_second = _NODES_A_SECOND_AT_MOST if self._is_outdated else _NODES_A_SECOND
+        if age_s >= nodes / a_second:
+            self._is_outdated = False
+            self._snapshot = snapshot_of(self._cluster, now, self._membership, self._groups)
+        return self._snapshot
+
+    def _is_night(self) -> bool:
+        """Say whether the light should be off; never where nobody can tell the time."""
+        now = self._clock()
+        night = self._night is not None and self._night.covers(self._local(now))
+        return night and self._trusts_clock(now)
 
     def _trusts_clock(self, now: Now) -> bool:
         node = self._cluster.node(self._own_node, now) if self._own_node else None

@@ -1,4 +1,4 @@
-"""The numbers of an overview: counts of nodes, and totals over those that are fresh.
+"""The numbers behind the pages: of each node, and totals over those that are fresh.
 
 Nothing old is counted: a value takes part only while it is fresh. Totals are busy of all cores and
 used of all bytes, and are unknown when fewer than half of the nodes are fresh.
@@ -6,15 +6,15 @@ used of all bytes, and are unknown when fewer than half of the nodes are fresh.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Final
 
-from rollcall.broker.cluster import Cluster, NodeState, NodeView, Now
-from rollcall.broker.messages import ServiceOnline
+from rollcall.broker.cluster import NodeState, NodeView, Now
+from rollcall.broker.messages import Number
 from rollcall.lcd_display.layout import in_natural_order
 
-_QUIET: Final = frozenset({"acknowledged", "silenced", "inhibited"})
 _EXABYTE: Final = 1e18
 # A number beyond these is a fault of its sender: it would not fit its place, and spoil a total.
 _POSSIBLE: Final = MappingProxyType(
@@ -25,6 +25,14 @@ _POSSIBLE: Final = MappingProxyType(
         "system.uptime_seconds": (0, 1e10),
         "temperature.cpu_celsius": (-99, 999),
         "temperature.hottest_celsius": (-99, 999),
+        "load.load1": (0, 999),
+        "load.load5": (0, 999),
+        "load.load15": (0, 999),
+        "disk.used_percent": (0, 100),
+        "disk.used_bytes": (0, _EXABYTE),
+        "disk.total_bytes": (1, _EXABYTE),
+        "network.receive_bytes_per_second": (0, 1e14),
+        "network.transmit_bytes_per_second": (0, 1e14),
     }
 )
 
@@ -43,25 +51,124 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """The cluster in numbers at one moment.
+class NodeFigures:
+    """One node in numbers, fresh ones only; `groups` are those of the fleet document."""
 
-    `nodes` are in natural order; `cpu_percent` and `celsius` are by node, fresh ones only;
-    `attention` is how many alerts and lost nodes call for somebody, None when nobody can tell
-    because the alert service is not online.
-    """
-
-    nodes: Sequence[NodeView]
-    cpu_percent: Mapping[str, float]
-    celsius: Mapping[str, float]
-    cpu_total_percent: float | None
+    view: NodeView
+    cpu_percent: float | None
     memory: Memory | None
-    attention: int | None
+    celsius: float | None
+    groups: frozenset[str]
 
     @property
+    def name(self) -> str:
+        """The node's name."""
+        return self.view.name
+
+    @property
+    def cores(self) -> int | None:
+        """How many cores the node has said it has."""
+        return (self.view.info.cpus or None) if self.view.info else None
+
+    @property
+    def address(self) -> str | None:
+        """The first address that the node has announced."""
+        info = self.view.info
+        return info.addresses[0] if info and info.addresses else None
+
+    @property
+    def memory_percent(self) -> float | None:
+        """The share of its memory that is used."""
+        return self.memory.percent if self.memory else None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the node is down and nobody told it to be."""
+        view = self.view
+        return view.state is NodeState.OFFLINE and view.reason == "lost" and not view.held_back
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the node is neither online nor offline."""
+        return self.view.state in {NodeState.STALE, NodeState.UNKNOWN}
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether the node is neither known to be online nor known to be offline."""
+        return self.view.held_back or self.is_silent
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Some nodes in numbers at one moment, in natural order of their names."""
+
+    nodes: Sequence[NodeFigures] = field(default_factory=tuple)
+
+    @cached_property
     def online(self) -> int:
         """How many nodes are online."""
-        return sum(node.state is NodeState.ONLINE for node in self.nodes)
+        return sum(node.view.state is NodeState.ONLINE for node in self.nodes)
+
+    @cached_property
+    def lost(self) -> list[NodeFigures]:
+        """The nodes that are down and were not told to be."""
+        return [node for node in self.nodes if node.is_lost]
+
+    @cached_property
+    def waiting(self) -> int:
+        """How many nodes may only seem down, because the broker or we came back just now."""
+        return sum(node.view.held_back for node in self.nodes)
+
+    @cached_property
+    def silent(self) -> list[NodeFigures]:
+        """The nodes that claim to be online, or never said, and from which nothing fresh came."""
+        return [node for node in self.nodes if node.is_silent]
+
+    @cached_property
+    def unsure(self) -> int:
+        """How many nodes are neither known to be online nor known to be offline."""
+        return sum(node.is_unsure for node in self.nodes)
+
+    @cached_property
+    def by_cpu(self) -> list[NodeFigures]:
+        """The nodes whose CPU is fresh, the busiest first."""
+        fresh = (node for node in self.nodes if node.cpu_percent is not None)
+        return sorted(fresh, key=lambda node: -(node.cpu_percent or 0))
+
+    @cached_property
+    def hottest(self) -> NodeFigures | None:
+        """The hottest node of those whose temperature is fresh."""
+        fresh = (node for node in self.nodes if node.celsius is not None)
+        return max(fresh, key=lambda node: node.celsius or 0, default=None)
+
+    @cached_property
+    def cpu_max_percent(self) -> float | None:
+        """The share in use on the busiest node."""
+        return self.by_cpu[0].cpu_percent if self.by_cpu else None
+
+    @cached_property
+    def cpu_total_percent(self) -> float | None:
+        """Busy of all cores; of one node its own share, whether or not it tells its cores."""
+        if len(self.nodes) == 1:
+            return self.nodes[0].cpu_percent
+        weighed = [
+            (node.cpu_percent, node.cores)
+            for node in self.by_cpu
+            if node.cores and node.cpu_percent is not None
+        ]
+        if not self._are_enough(weighed):
+            return None
+        return sum(busy * cores for busy, cores in weighed) / sum(cores for _, cores in weighed)
+
+    @cached_property
+    def memory(self) -> Memory | None:
+        """Used of all bytes."""
+        held = [node.memory for node in self.nodes if node.memory]
+        if not self._are_enough(held):
+            return None
+        return Memory(
+            sum(memory.used_bytes for memory in held), sum(memory.total_bytes for memory in held)
+        )
 
     @property
     def memory_percent(self) -> float | None:
@@ -69,56 +176,33 @@ class Figures:
         return self.memory.percent if self.memory else None
 
     @property
-    def lost(self) -> list[NodeView]:
-        """The nodes that are down and were not told to be."""
-        return [node for node in self.nodes if is_lost(node)]
+    def is_mostly_silent(self) -> bool:
+        """Whether more than half of the nodes are silent, and none is waited for."""
+        return 2 * len(self.silent) > len(self.nodes) and not self.waiting
 
-    @property
-    def waiting(self) -> int:
-        """How many nodes may only seem down, because the broker or we came back just now."""
-        return sum(node.held_back for node in self.nodes)
-
-    @property
-    def silent(self) -> list[NodeView]:
-        """The nodes that claim to be online, or never said, and from which nothing fresh came."""
-        return [node for node in self.nodes if is_silent(node)]
-
-    @property
-    def unsure(self) -> int:
-        """How many nodes are neither known to be online nor known to be offline."""
-        return sum(node.held_back or is_silent(node) for node in self.nodes)
+    def _are_enough(self, fresh: Sequence[object]) -> bool:
+        return bool(fresh) and 2 * len(fresh) >= len(self.nodes)
 
 
-def is_lost(node: NodeView) -> bool:
-    """Say whether `node` is down and nobody told it to be."""
-    return node.state is NodeState.OFFLINE and node.reason == "lost" and not node.held_back
+def figures_of(
+    views: Iterable[NodeView], now: Now, groups: Mapping[str, frozenset[str]]
+) -> Figures:
+    """Take the fresh numbers of each node; `groups` are by node."""
+    ordered = sorted(views, key=lambda view: in_natural_order(view.name))
+    return Figures([_of_node(view, now, groups.get(view.name, frozenset())) for view in ordered])
 
 
-def is_silent(node: NodeView) -> bool:
-    """Say whether `node` is neither online nor offline."""
-    return node.state in {NodeState.STALE, NodeState.UNKNOWN}
-
-
-def figures_of(cluster: Cluster, now: Now) -> Figures:
-    """Count and add up."""
-    nodes = sorted(cluster.nodes(now), key=lambda node: in_natural_order(node.name))
-    return Figures(
-        nodes=nodes,
-        cpu_percent=_fresh(nodes, ("cpu.percent",), now),
-        celsius=_fresh(nodes, ("temperature.cpu_celsius", "temperature.hottest_celsius"), now),
-        cpu_total_percent=_cpu_total_percent(nodes, now),
-        memory=_memory(nodes, now),
-        attention=_attention(cluster, nodes),
-    )
-
-
-def fresh_value(node: NodeView, metric: str, now: Now) -> float | None:
+def fresh_value(node: NodeView, metric: str, now: Now, instance: str | None = None) -> float | None:
     """Give a number of `node` if it is fresh and can be true, else None."""
-    value = node.value(metric, now)
-    if value is None or not value.fresh:
-        return None
-    least, most = _POSSIBLE[metric]
-    return value.number if least <= value.number <= most else None
+    value = node.value(metric, now, instance)
+    return _possible(metric, value.number if value is not None and value.fresh else None)
+
+
+def fresh_sum(node: NodeView, metric: str, now: Now) -> float | None:
+    """Add up the fresh numbers of all instances; None when there is none."""
+    numbers = [fresh_value(node, metric, now, instance) for instance in node.values(metric, now)]
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known else None
 
 
 def percentile(values: Iterable[float], percent: float) -> float | None:
@@ -127,58 +211,29 @@ def percentile(values: Iterable[float], percent: float) -> float | None:
     return ordered[math.ceil(percent / 100 * len(ordered)) - 1] if ordered else None
 
 
-def _fresh(nodes: Sequence[NodeView], metrics: Sequence[str], now: Now) -> dict[str, float]:
-    """Give by node the first of `metrics` that is fresh."""
-    found = {}
-    for node in nodes:
-        values = (fresh_value(node, metric, now) for metric in metrics)
-        value = next((value for value in values if value is not None), None)
-        if value is not None:
-            found[node.name] = value
-    return found
+def _of_node(view: NodeView, now: Now, groups: frozenset[str]) -> NodeFigures:
+    if view.state is not NodeState.ONLINE:
+        return NodeFigures(view, None, None, None, groups)
+    warmth = view.fresh_fields("temperature", now)
+    celsius = _possible("temperature.cpu_celsius", warmth.get("cpu_celsius"))
+    if celsius is None:
+        celsius = _possible("temperature.hottest_celsius", warmth.get("hottest_celsius"))
+    cpu_percent = _possible("cpu.percent", view.fresh_fields("cpu", now).get("percent"))
+    return NodeFigures(view, cpu_percent, _memory_of(view, now), celsius, groups)
 
 
-def _cpu_total_percent(nodes: Sequence[NodeView], now: Now) -> float | None:
-    if len(nodes) == 1:
-        return fresh_value(nodes[0], "cpu.percent", now)
-    weighed = []
-    for node in nodes:
-        busy_percent = fresh_value(node, "cpu.percent", now)
-        cores = node.info.cpus if node.info else None
-        if busy_percent is not None and cores:
-            weighed.append((busy_percent, cores))
-    if not weighed or 2 * len(weighed) < len(nodes):
+def _memory_of(view: NodeView, now: Now) -> Memory | None:
+    fields = view.fresh_fields("memory", now)
+    used_bytes = _possible("memory.used_bytes", fields.get("used_bytes"))
+    total_bytes = _possible("memory.total_bytes", fields.get("total_bytes"))
+    if used_bytes is None or total_bytes is None or used_bytes > total_bytes:
         return None
-    return sum(busy * cores for busy, cores in weighed) / sum(cores for _, cores in weighed)
+    return Memory(used_bytes, total_bytes)
 
 
-def _memory(nodes: Sequence[NodeView], now: Now) -> Memory | None:
-    held = []
-    for node in nodes:
-        used = fresh_value(node, "memory.used_bytes", now)
-        total = fresh_value(node, "memory.total_bytes", now)
-        if used is not None and total is not None and used <= total:
-            held.append((used, total))
-    if not held or 2 * len(held) < len(nodes):
+def _possible(metric: str, number: Number | None) -> float | None:
+    """Give the number if it can be true."""
+    if number is None:
         return None
-    return Memory(sum(used for used, _ in held), sum(total for _, total in held))
-
-
-def _attention(cluster: Cluster, nodes: Sequence[NodeView]) -> int | None:
-    services = cluster.services.items()
-    if not any(
-        name.partition("-")[0] == "alerts" and isinstance(status, ServiceOnline)
-        for name, status in services
-    ):
-        return None
-    calling = [
-        name
-        for (name, _), alert in cluster.alerts.items()
-        if alert.state == "firing" and not _QUIET.intersection(alert.flags)
-    ]
-    unspoken = [node for node in nodes if is_lost(node) and node.name not in _firing(cluster)]
-    return len(calling) + len(unspoken)
-
-
-def _firing(cluster: Cluster) -> set[str]:
-    return {name for (name, _), alert in cluster.alerts.items() if alert.state == "firing"}
+    least, most = _POSSIBLE[metric]
+    return number if least <= number <= most else None

@@ -4,7 +4,7 @@ import json
 from typing import Final, TextIO
 
 from rollcall.lcd_display.emulator import EmulatedBus
-from rollcall.lcd_display.picture import boxed
+from rollcall.lcd_display.picture import boxed, in_braille
 
 _FIRST: Final = "\x1b[2J\x1b[H"
 _AGAIN: Final = "\x1b[H"
@@ -13,12 +13,13 @@ _AGAIN: Final = "\x1b[H"
 class GlassOutput:
     """Writes what `bus` has decoded to `stream`, whenever it has changed.
 
-    On a terminal that is a picture that stays in its place; elsewhere one line a change:
-    `{"rows": ["...", ...], "backlight": true}`.
+    On a terminal that is a picture that stays in its place, with every dot where `dots` is wished;
+    elsewhere one line a change: `{"rows": ["...", ...], "backlight": true}`.
     """
 
-    def __init__(self, bus: EmulatedBus, stream: TextIO) -> None:
+    def __init__(self, bus: EmulatedBus, stream: TextIO, *, dots: bool = False) -> None:
         self._bus = bus
+        self._dots = dots
         self._stream = stream
         self._terminal = stream.isatty()
         self._unicode = (stream.encoding or "").lower().startswith("utf")
@@ -31,9 +32,14 @@ class GlassOutput:
             return
         if self._terminal:
             place = _FIRST if self._written is None else _AGAIN
-            picture = boxed(rows, colour=backlight, unicode=self._unicode)
+            picture = self._picture(rows, backlight=backlight)
             self._stream.write(place + "".join(f"{line}\x1b[K\n" for line in picture))
         else:
             self._stream.write(json.dumps({"rows": rows, "backlight": backlight}) + "\n")
         self._stream.flush()
         self._written = rows, backlight
+
+    def _picture(self, rows: list[str], *, backlight: bool) -> list[str]:
+        if self._dots and self._unicode:
+            return in_braille(self._bus.dots(), colour=backlight)
+        return boxed(rows, colour=backlight, unicode=self._unicode)

@@ -4,8 +4,10 @@ Values only; `backpack` turns them into bytes on the wire. Page numbers are thos
 HD44780U datasheet, ADE-207-272.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Final
 
 CLEAR: Final = 0x01
@@ -63,4 +65,12 @@ class Geometry:
         return tuple(sorted(range(len(self.addresses)), key=self.addresses.__getitem__))
 
 
-GLASS_20X4: Final = Geometry(20, 4)
+SIZES: Final[Mapping[str, Geometry]] = MappingProxyType(
+    {
+        "20x4": Geometry(20, 4),
+        "16x2": Geometry(16, 2),
+        "16x4": Geometry(16, 4),
+        "20x2": Geometry(20, 2),
+    }
+)
+GLASS_20X4: Final = SIZES["20x4"]

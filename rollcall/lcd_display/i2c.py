@@ -5,7 +5,7 @@ resynchronize, never to send the same bytes again.
 """
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Literal, Protocol
 
@@ -40,6 +40,18 @@ class RefusedError(DisplayError):
     """The adapter or the system does not let us: size, permission, another driver, ambiguity."""
 
 
+class ForbiddenError(RefusedError):
+    """We have no permission to use the bus."""
+
+
+class TakenError(RefusedError):
+    """A driver of the kernel owns the device at the address."""
+
+
+class _TooLongError(RefusedError):
+    """The adapter takes only shorter messages."""
+
+
 class NoBusError(DisplayError):
     """There is no such bus, or nothing to talk to it with."""
 
@@ -54,7 +66,8 @@ _ABSENT: Final = (
     NoBusError,
     "switch I2C on (raspi-config, Interface Options) and check [lcd] bus, or use --emulate",
 )
-_SIZE: Final = (RefusedError, "the adapter does not take a whole frame; use another bus")
+_SIZE: Final = (RefusedError, "the adapter does not take plain I2C messages; use another bus")
+_LONGEST_MESSAGE_BYTES: Final = 8192
 _MEANING: Final[dict[int, tuple[type[DisplayError], str]]] = {
     errno.EREMOTEIO: _NACK,
     errno.ENXIO: _NACK,
@@ -62,11 +75,11 @@ _MEANING: Final[dict[int, tuple[type[DisplayError], str]]] = {
     errno.EAGAIN: _STUCK,
     errno.EIO: (BusFaultError, "the bus was disturbed: shorten the wires"),
     errno.EINVAL: _SIZE,
-    errno.EOPNOTSUPP: _SIZE,
+    errno.EOPNOTSUPP: (_TooLongError, _SIZE[1]),
     errno.ENOENT: _ABSENT,
     errno.ENODEV: _ABSENT,
-    errno.EACCES: (RefusedError, "join the group i2c: sudo usermod -aG i2c $USER"),
-    errno.EBUSY: (RefusedError, "a kernel driver owns the device; unload it"),
+    errno.EACCES: (ForbiddenError, "join the group i2c: sudo usermod -aG i2c $USER"),
+    errno.EBUSY: (TakenError, "a kernel driver owns the device; unload it"),
 }
 
 
@@ -81,18 +94,45 @@ class Bus(Protocol):
 class Port:
     """The expander at one address of a bus. Every method raises DisplayError.
 
-    `make_message` is `smbus2.i2c_msg.write`.
+    `make_message` is `smbus2.i2c_msg.write`. `one_by_one` is for expanders that take only the first
+    byte of a transaction.
     """
 
     def __init__(self, bus: Bus, address: int, make_message: Callable[[int, bytes], Any]) -> None:
         self.address = address
+        self.one_by_one = False
         self._bus = bus
         self._make_message = make_message
+        self._longest_bytes = _LONGEST_MESSAGE_BYTES
 
-    def write(self, values: bytes) -> None:
-        """Put `values` on the expander's pins, one after another, in one transaction."""
+    def write(self, pieces: Sequence[bytes]) -> None:
+        """Put bytes on the expander's pins, one after another, in one transaction.
+
+        An adapter that says a message is too long gets it in halves, cut between `pieces`, and
+        never gets such a long one again. It says so before it sends anything.
+        """
+        message = b"".join(pieces)
+        if self.one_by_one:
+            for place in range(len(message)):
+                self._send(message[place : place + 1])
+            return
+        divisible = len(pieces) > 1
+        if len(message) <= self._longest_bytes or not divisible:
+            try:
+                self._send(message)
+            except _TooLongError:
+                if not divisible:
+                    raise
+                self._longest_bytes = len(message) - 1
+            else:
+                return
+        middle = len(pieces) // 2
+        self.write(pieces[:middle])
+        self.write(pieces[middle:])
+
+    def _send(self, message: bytes) -> None:
         with _translated(self.address):
-            self._bus.i2c_rdwr(self._make_message(self.address, values))
+            self._bus.i2c_rdwr(self._make_message(self.address, message))
 
     def read(self) -> int:
         """Give the expander's pins."""
@@ -124,7 +164,7 @@ def open_port(bus: Bus, address: int | Literal["auto"]) -> Port:
     try:
         from smbus2 import i2c_msg  # noqa: PLC0415 - see open_bus
 
-        found = _only(list(_answering(bus))) if address == "auto" else address
+        found = _only(*_asked(bus)) if address == "auto" else address
         port = Port(bus, found, i2c_msg.write)
         port.read()
     except ImportError as error:
@@ -135,17 +175,33 @@ def open_port(bus: Bus, address: int | Literal["auto"]) -> Port:
     return port
 
 
-def _answering(bus: Bus) -> Iterator[int]:
+def answering(bus: Bus) -> list[int]:
+    """Give the addresses of backpacks at which something answers to being read; writes nothing.
+
+    Raises DisplayError when the bus itself fails.
+    """
+    return _asked(bus)[0]
+
+
+def _asked(bus: Bus) -> tuple[list[int], TakenError | None]:
+    """Give the addresses that answer, and what was said of one that a driver owns."""
+    found, owned = [], None
     for address in _PROBED:
         try:
             with _translated(address):
                 bus.read_byte(address)
-        except (NotAcknowledgedError, RefusedError):
+        except NotAcknowledgedError:
             continue
-        yield address
+        except TakenError as error:
+            owned = error
+            continue
+        found.append(address)
+    return found, owned
 
 
-def _only(addresses: list[int]) -> int:
+def _only(addresses: list[int], owned: TakenError | None) -> int:
+    if not addresses and owned:
+        raise owned
     if not addresses:
         raise NotAcknowledgedError(
             "no display answers at 0x20-0x27 or 0x38-0x3F; check power and wiring of SDA and SCL"

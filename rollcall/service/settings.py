@@ -4,10 +4,11 @@ Times are whole seconds. Secrets never stand here: a `*_file` key names the file
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Seconds = Annotated[int, Field(ge=1)]
@@ -178,15 +179,68 @@ class Mail(Section):
     )
 
 
+def _address_of_a_device(value: object) -> object:
+    address = value
+    if isinstance(value, str) and re.fullmatch(r"0x[0-9a-fA-F]{1,2}", value):
+        address = int(value, 16)
+    if address != "auto" and (isinstance(address, bool) or address not in range(0x08, 0x78)):
+        raise ValueError('give it as "0x27" (0x08 to 0x77), or "auto"')
+    return address
+
+
+def _lines_of_a_backpack(text: str) -> str:
+    if sorted(text.split()) != sorted(["rs", "rw", "e", "light", "d4", "d5", "d6", "d7"]):
+        raise ValueError("name each of rs rw e light d4 d5 d6 d7 once, in the order of P0 to P7")
+    return text
+
+
+def _span_of_a_day(text: str) -> str:
+    if text and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", text):
+        raise ValueError('give it as "22:00-07:00", or "" for never')
+    return text
+
+
 class Lcd(Section):
     """The character display."""
 
     name: str = Field("lcd", pattern=r"^lcd(-[a-z0-9-]{1,40})?$", description="its service name")
     bus: Annotated[int, Field(ge=0, le=255)] = Field(1, description="I2C bus: /dev/i2c-N")
-    address: Annotated[int, Field(ge=0x08, le=0x77)] | Literal["auto"] = Field(
+    address: Annotated[int | Literal["auto"], BeforeValidator(_address_of_a_device)] = Field(
         "auto", description="I2C address such as 0x27, or auto"
     )
-    size: Literal["20x4"] = Field("20x4", description="columns x rows")
+    size: Literal["20x4", "16x2", "16x4", "20x2"] = Field("20x4", description="columns x rows")
+    pages: list[
+        Literal[
+            "overview",
+            "detail",
+            "nodes",
+            "addresses",
+            "compact",
+            "worst",
+            "heat",
+            "histogram",
+            "groups",
+        ]
+    ] = Field([], description="its pages in their order; none: what suits the number of nodes")
+    groups: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]] = Field(
+        [], description="groups of the fleet document whose nodes it shows; none: all nodes"
+    )
+    rom: Literal["A00", "A02", "ST0B"] = Field(
+        "A00", description="the font in its controller: A00 (Japanese), A02 or ST0B (European)"
+    )
+    pins: Annotated[str, AfterValidator(_lines_of_a_backpack)] = Field(
+        "rs rw e light d4 d5 d6 d7", description="what P0 to P7 of the expander are wired to"
+    )
+    light_active: Literal["high", "low"] = Field(
+        "high", description="the level of its pin at which the backlight is on"
+    )
+    clock: Annotated[int, Field(ge=10, le=400)] = Field(
+        100, description="kHz of the bus, as the system sets it; the PCF8574 is made for 100"
+    )
+    night: Annotated[str, AfterValidator(_span_of_a_day)] = Field(
+        "",
+        description='when the backlight is off, such as "22:00-07:00", local time; alerts light it',
+    )
 
 
 class Settings(Section):

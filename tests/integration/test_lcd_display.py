@@ -4,69 +4,26 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
-from rollcall.broker.messages import Info, Offline, Online, Report, encode
+from rollcall.broker.messages import Fleet, Offline, Report, encode
 from rollcall.broker.topics import Kind, Topics
+from tests.support.lcd_service import DisplayUnderTest
 from tests.support.mqtt import BrokerUnderTest
-from tests.support.program import ProgramUnderTest
+from tests.support.nodes import EPOCH, announce
 from tests.support.waiting import wait_until
 
-EPOCH = "9f3c21d07a5be4c8"
 TOPICS = Topics()
-
-
-class DisplayUnderTest(ProgramUnderTest):
-    """`python -m rollcall.lcd_display` with standard output in a file."""
-
-    def __init__(self, folder: Path, port: int, *arguments: str) -> None:
-        self.port = port
-        settings = {"ROLLCALL_BROKER__PORT": port, "ROLLCALL_AGENT__NODE": "pi-1"}
-        super().__init__("rollcall.lcd_display", folder, arguments=arguments, settings=settings)
-
-    def glasses(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.output.read_text("utf-8").splitlines()]
-
-    def rows(self) -> list[str]:
-        shown = self.glasses()
-        rows: list[str] = shown[-1]["rows"] if shown else ["", "", "", ""]
-        return rows
-
-    def wait_for(self, text: str, timeout_s: float = 10) -> float:
-        """Wait until `text` is on the glass; give the seconds it took."""
-        began_s = time.monotonic()
-        try:
-            wait_until(lambda: text in "\n".join(self.rows()), timeout_s, what=text)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.rows()}\n{self.log.read_text()}") from None
-        return time.monotonic() - began_s
 
 
 @pytest.fixture
 def display(broker: BrokerUnderTest, tmp_path: Path) -> Iterator[DisplayUnderTest]:
     with DisplayUnderTest(tmp_path, broker.port, "--emulate") as running:
         yield running
-
-
-def birth() -> bytes:
-    return encode(Online(since=time.time(), session=1, epoch=EPOCH, interval=1, seq=1))
-
-
-def announce(broker: BrokerUnderTest, name: str, first_seq: int = 2, **further: str) -> None:
-    """Say what a node says: birth, facts, one report of CPU and one of memory."""
-    broker.publish(TOPICS.topic(Kind.STATUS, name), birth(), retain=True)
-    info = Info(hostname=name, agent="1.0.0", interval=10, cpus=4)
-    broker.publish(TOPICS.topic(Kind.INFO, name), encode(info), retain=True)
-    readings = {"cpu": {"percent": 40.0}, "memory": {"used_bytes": 10**9, "total_bytes": 4 * 10**9}}
-    for seq, (collector, fields) in enumerate(readings.items(), first_seq):
-        report = Report.model_validate(
-            {"epoch": EPOCH, "seq": seq, "time": time.time(), "interval": 10, "fields": fields}
-            | further
-        )
-        broker.publish(TOPICS.topic(Kind.METRICS, name, collector), encode(report), retain=True)
 
 
 def node_with_a_will(broker: BrokerUnderTest, name: str) -> subprocess.Popen[bytes]:
@@ -102,7 +59,8 @@ def test_a_node_that_is_killed_is_offline_on_the_glass_within_four_seconds(
         display.wait_for("CPU  40% ████")
         display.wait_for("RAM 2.0/8.0GB    25%")
         doomed.kill()
-        assert display.wait_for("1/2 online") < 4.5
+        assert display.wait_for("OFFLINE") < 4.5
+        assert display.rows()[1].rstrip() == "pi-2"
     assert display.stop() == 0
 
 
@@ -180,6 +138,49 @@ def test_without_a_bus_the_service_says_that_the_display_is_absent_and_goes_on(
         assert running.log.read_text().count("raspi-config") == 1
         assert running.output.read_text() == ""
         assert running.stop() == 0
+
+
+def test_of_a_single_node_the_glass_tells_more_than_of_many(
+    broker: BrokerUnderTest, display: DisplayUnderTest
+) -> None:
+    announce(broker, "pi-1")
+    uptime = Report.model_validate(
+        {"epoch": EPOCH, "seq": 9, "time": time.time(), "interval": 10}
+        | {"fields": {"uptime_seconds": 273_660.0}}
+    )
+    broker.publish(TOPICS.topic(Kind.METRICS, "pi-1", "system"), encode(uptime), retain=True)
+    display.wait_for("up 3d04h")
+
+
+def test_two_displays_run_at_once_each_with_its_name_its_groups_and_its_pages(
+    broker: BrokerUnderTest, tmp_path: Path
+) -> None:
+    groups: dict[str, JsonValue] = {"web": ["web-*"], "db": ["db-*"]}
+    fleet = Fleet(revision=1, digest="sha256:0", document={"groups": groups})
+    broker.publish(TOPICS.topic(Kind.FLEET), encode(fleet), retain=True)
+    for name in ("web-1", "web-2", "db-1"):
+        announce(broker, name)
+    with ExitStack() as opened:
+        shown = {}
+        for suffix, size, pages in (("web", "20x4", "overview"), ("db", "16x2", "addresses")):
+            folder = tmp_path / suffix
+            folder.mkdir()
+            settings = {
+                "ROLLCALL_LCD__NAME": f"lcd-{suffix}",
+                "ROLLCALL_LCD__GROUPS": f'["{suffix}"]',
+                "ROLLCALL_LCD__PAGES": f'["{pages}"]',
+                "ROLLCALL_LCD__SIZE": size,
+                "XDG_DATA_HOME": str(tmp_path / "data"),
+            }
+            running = DisplayUnderTest(folder, broker.port, "--emulate", **settings)
+            shown[suffix] = opened.enter_context(running)
+        shown["web"].wait_for("2/2 on")
+        shown["db"].wait_for("db-1           ^".replace("^", "↑"))
+        assert [len(row) for row in shown["db"].rows()] == [16, 16]
+        for suffix in shown:
+            topic = TOPICS.topic(Kind.SERVICE_STATUS, f"lcd-{suffix}")
+            *_, (_, payload) = broker.subscribe_for(topic)
+            assert json.loads(payload)["state"] == "online"
 
 
 def test_a_second_one_of_the_same_name_refuses_to_start_and_names_the_holder(

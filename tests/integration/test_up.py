@@ -105,7 +105,8 @@ def test_up_brings_a_cluster_heals_it_and_stops_it_and_goes_on_with_its_data(
         assert {"demo-1", "demo-2"} < set(nodes)
         assert len(nodes) == 3
 
-        wait_until(lambda: up.said("3/3 online"), 20, what="the glass")
+        # Other pages have their turns between, and every tenth second one is told.
+        wait_until(lambda: up.said("3/3 online"), 60, what="the glass")
 
         second = up.run("up")
         assert (second.returncode, "already running" in second.stderr) == (1, True)

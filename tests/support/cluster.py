@@ -44,6 +44,7 @@ class ClusterUnderTest:
             "recorder": {"database": f"sqlite:///{self.database}"},
             "alerts": {"state_dir": str(folder / "alerts")},
             "mail": dict(mail),
+            "lcd": {"pages": ["overview"]},
         }
         self.file.write_text(tomli_w.dumps(sections), "utf-8")
 

@@ -10,6 +10,7 @@ from rollcall.broker.messages import (
     Alert,
     Applied,
     Fleet,
+    Info,
     Offline,
     Online,
     Report,
@@ -93,6 +94,47 @@ def test_silence_of_45_seconds_makes_it_stale_though_it_claims_to_be_online(stor
     assert story.view(55).state is NodeState.ONLINE
     assert story.view(55.1).state is NodeState.STALE
     assert story.view(60).since == START + 10
+
+
+@pytest.mark.parametrize(
+    ("collectors", "stale_after_s"),
+    [
+        ({"cpu": 60, "process": 10}, 180),
+        ({"cpu": 10, "disk": 60}, 45),
+        ({"process": 10}, 180),
+        ({}, 45),
+    ],
+    ids=[
+        "its cpu is rarer than the rest",
+        "its cpu is not",
+        "nothing is heard but its status",
+        "old",
+    ],
+)
+def test_what_is_not_heard_is_no_silence(collectors: dict[str, int], stale_after_s: int) -> None:
+    cluster = Cluster(heard=("cpu", "memory"))
+    birth = Online(since=START, session=1, epoch=EPOCH, interval=10, seq=0)
+    info = Info(hostname="pi-3", agent="1.0.0", interval=10, collectors={**collectors})
+    for kind, message in ((Kind.STATUS, birth), (Kind.INFO, info)):
+        cluster.fold(Address(kind, "pi-3"), encode(message), replayed=False, now=at(0))
+    states = []
+    for seconds in (stale_after_s, stale_after_s + 1):
+        view = cluster.node("pi-3", at(seconds))
+        assert view
+        states.append(view.state)
+    assert states == [NodeState.ONLINE, NodeState.STALE]
+
+
+def test_the_fleet_document_in_force_is_remembered_until_it_is_emptied() -> None:
+    cluster = Cluster()
+    fleet = Fleet(revision=3, digest="sha256:0", document={"groups": {"web": ["web-*"]}})
+    cluster.fold(Address(Kind.FLEET), encode(fleet), replayed=True, now=at(0))
+    assert cluster.fleet == fleet
+    with pytest.raises(DecodeError):
+        cluster.fold(Address(Kind.FLEET), b"{", replayed=False, now=at(1))
+    assert cluster.fleet == fleet
+    cluster.fold(Address(Kind.FLEET), b"", replayed=False, now=at(2))
+    assert cluster.fleet is None
 
 
 def test_three_long_intervals_may_pass_before_it_is_stale(story: Story) -> None:

@@ -191,3 +191,10 @@ def test_the_message_carries_revision_digest_and_document() -> None:
 def test_a_message_without_its_keys_is_refused(payload: bytes) -> None:
     with pytest.raises(DecodeError):
         FLEET.decode(payload)
+
+
+def test_a_node_belongs_to_groups_by_its_name_and_its_labels() -> None:
+    read = fleet.read(DOCUMENT)
+    assert read.groups_of("pi-3", {}) == ("all", "pis")
+    assert read.groups_of("nas-1", {"role": "web"}) == ("all", "web")
+    assert fleet.built_in().groups_of("pi-3", {}) == ()

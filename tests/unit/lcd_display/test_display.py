@@ -17,7 +17,10 @@ def test_metrics_are_listened_to_without_acknowledgement_and_the_rest_with() -> 
     assert dict(subscriptions(Topics())) == {
         "rollcall/v1/node/+/status": 1,
         "rollcall/v1/node/+/info": 1,
-        "rollcall/v1/node/+/metrics/+": 0,
+        "rollcall/v1/node/+/metrics/cpu": 0,
+        "rollcall/v1/node/+/metrics/memory": 0,
+        "rollcall/v1/node/+/metrics/temperature": 0,
         "rollcall/v1/alert/+/+": 1,
         "rollcall/v1/service/+/status": 1,
+        "rollcall/v1/control/fleet": 1,
     }

@@ -8,8 +8,9 @@ from rollcall.lcd_display import layout
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        *((0, "0s"), (95, "95s"), (119.9, "119s"), (120, "2m"), (7199, "119m"), (7200, "2h")),
-        *((172_799, "47h"), (172_800, "2d"), (4 * 86_400, "4d")),
+        *((0, "0s"), (95, "95s"), (99.9, "99s"), (100, "1m"), (5999, "99m"), (6000, "1h")),
+        *((172_799, "47h"), (172_800, "2d"), (99 * 86_400, "99d"), (100 * 86_400, "14w")),
+        *((699 * 86_400, "99w"), (700 * 86_400, "1y"), (-3, "0s")),
     ],
 )
 def test_an_age_has_one_unit(seconds: float, text: str) -> None:
@@ -49,7 +50,14 @@ def test_bytes_lose_decimals_before_they_lose_room(
 
 @pytest.mark.parametrize(
     ("name", "width", "text"),
-    [("worker-17", 7, "work.17"), ("pi-1", 7, "pi-1"), ("worker-17", 5, "wo.17"), ("abc", 2, "a.")],
+    [
+        ("worker-17", 7, "work.17"),
+        ("pi-1", 7, "pi-1"),
+        ("worker-17", 5, "wo.17"),
+        ("abc", 2, "a."),
+        ("worker-0017", 7, "wo.0017"),
+        ("worker-0017", 4, ".017"),
+    ],
 )
 def test_a_name_is_cut_in_the_middle(name: str, width: int, text: str) -> None:
     assert layout.cut(name, width) == text
@@ -71,3 +79,35 @@ def test_a_cell_has_seven_heights(value: float, cell: str) -> None:
 def test_numbers_stand_for_nodes_only_where_all_are_called_alike() -> None:
     assert layout.short_names(["n017"], ["n001", "n017"], 7) == ["17"]
     assert layout.short_names(["web-1"], ["web-1", "db-1"], 7) == ["web-1"]
+
+
+@pytest.mark.parametrize(
+    ("bytes_per_second", "text"),
+    [
+        *((0, "0"), (99, "99"), (99.6, "0.1k"), (1e3, "1.0k"), (99.4e3, "99k"), (3e5, "0.3M")),
+        *((1.2e6, "1.2M"), (45e6, "45M"), (1.25e8, "0.1G"), (9.94e12, "9.9T"), (1e15, "--")),
+    ],
+)
+def test_a_rate_has_four_characters_at_most(bytes_per_second: float, text: str) -> None:
+    assert layout.rate(bytes_per_second) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "wrapped"),
+    [
+        ("disk / is 97 % full (limit 95 %)", 2, ["disk / is 97 % full", "(limit 95 %)"]),
+        ("disk / is 97 % full (limit 95 %)", 1, ["disk / is 97 % ful.."]),
+        ("x" * 50, 2, ["x" * 20, "x" * 18 + ".."]),
+        ("", 2, ["", ""]),
+    ],
+)
+def test_a_summary_wraps_at_words_and_says_when_it_is_cut(
+    text: str, rows: int, wrapped: list[str]
+) -> None:
+    assert layout.wrapped(text, 20, rows) == wrapped
+
+
+def test_counts_have_four_characters_at_most() -> None:
+    assert [layout.count(number) for number in (0, 9_999, 10_000, 12_345)] == [
+        *("0", "9999", "10k", "12k")
+    ]

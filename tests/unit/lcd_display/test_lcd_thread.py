@@ -6,16 +6,17 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from rollcall.lcd_display.assembly import HOST_CLOCK
 from rollcall.lcd_display.emulator import EmulatedBus
 from rollcall.lcd_display.glass_output import GlassOutput
 from rollcall.lcd_display.hd44780 import GLASS_20X4
 from rollcall.lcd_display.i2c import NoBusError, Port, open_port
+from rollcall.lcd_display.keeper import Keeper
 from rollcall.lcd_display.lcd_thread import LcdThread
 from rollcall.lcd_display.panel import Panel
-from tests.support.glass import SCREENS
+from tests.support.panels import BYE, FIVE
+from tests.support.panels import TWENTY as BOOT
 from tests.support.waiting import wait_until
-
-BOOT, FIVE, BYE = (SCREENS[name]() for name in ("boot", "five_nodes", "goodbye"))
 
 
 def thread_on(
@@ -23,11 +24,13 @@ def thread_on(
     connect: Callable[[], Port] | None = None,
     probe_after_s: tuple[float, ...] = (0.01,),
 ) -> LcdThread:
-    return LcdThread(
-        connect or (lambda: open_port(bus, "auto")),
-        lambda port: Panel(port, geometry=GLASS_20X4, sleep=bus.sleep),
+    found = connect or (lambda: open_port(bus, "auto"))
+    keeper = Keeper(
+        lambda: Panel(found(), geometry=GLASS_20X4, sleep=bus.sleep),
+        HOST_CLOCK,
         probe_after_s=probe_after_s,
     )
+    return LcdThread(keeper)
 
 
 def test_the_newest_frame_is_shown_and_the_goodbye_is_the_last() -> None:
@@ -136,6 +139,35 @@ def test_a_bus_that_hangs_does_not_hold_up_who_posts_or_stops() -> None:
     hanging.set()
     lcd._thread.join(5)
     assert not lcd._thread.is_alive()
+
+
+class HangingBus(EmulatedBus):
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = threading.Event()
+        self.free.set()
+
+    def i2c_rdwr(self, *messages: Any) -> None:
+        self.free.wait(30)
+        super().i2c_rdwr(*messages)
+
+
+def test_a_call_that_never_returns_is_told_of_as_a_stuck_display() -> None:
+    bus = HangingBus()
+    keeper = Keeper(
+        lambda: Panel(open_port(bus, "auto"), geometry=GLASS_20X4, sleep=bus.sleep), HOST_CLOCK
+    )
+    with LcdThread(keeper, hung_after_s=0.05) as lcd:
+        lcd.post(FIVE)
+        wait_until(lambda: lcd.account()["display"] == "ok")
+        bus.free.clear()
+        lcd.post(BOOT)
+        wait_until(lambda: lcd.account()["display"] == "stuck")
+        assert "does not return" in str(lcd.account()["error"])
+        bus.free.set()
+        wait_until(lambda: lcd.account()["display"] == "ok")
+        assert lcd.account()["error"] is None
+        wait_until(lambda: bus.text() == list(BOOT))
 
 
 def test_a_fault_of_our_own_on_the_thread_is_handed_to_the_main_thread() -> None:

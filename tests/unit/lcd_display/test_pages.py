@@ -1,35 +1,45 @@
 """Which page is due, and what it says."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollcall.broker.cluster import Now
+from rollcall.lcd_display import overview as overview_page
 from rollcall.lcd_display.charset import LOST
-from rollcall.lcd_display.pages import Link, LinkState, Moment, boot, broker_lost, page_of
-from tests.support.glass import GOLDEN, SCREENS
-from tests.support.scenes import CONNECTED, LOCAL, MOMENT, NOW, WALL_S, Scene, five_nodes, load
+from rollcall.lcd_display.hd44780 import SIZES
+from rollcall.lcd_display.page import Link, LinkState, Moment
+from rollcall.lcd_display.state_pages import boot, broker_lost
+from tests.support.scenes import LOCAL, MOMENT, NOW, WALL_S, Scene, five_nodes, load
+from tests.support.screens import GOLDEN, SCREENS, geometry_of_screen, golden_texts, present
+
+GLASS = SIZES["20x4"]
 
 
 def overview(scene: Scene, moment: Moment = MOMENT) -> tuple[str, ...]:
-    return page_of(scene.cluster, CONNECTED, moment, version="1.0.0").lines
+    return overview_page.overview(GLASS, scene.snapshot(moment), moment)
 
 
 def later(seconds: float) -> Moment:
     return replace(MOMENT, now=Now(NOW.wall_s + seconds, NOW.monotonic_s + seconds))
 
 
-@pytest.mark.parametrize("name", SCREENS)
-def test_a_screen_looks_like_its_golden_file(name: str) -> None:
-    drawn = "".join(f"|{line}|\n" for line in SCREENS[name]())
-    assert drawn == (GOLDEN / f"{name}.txt").read_text("utf-8")
+@pytest.mark.parametrize("file", golden_texts(), ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_screens_look_like_their_golden_files(file: Path) -> None:
+    assert golden_texts()[file] == file.read_text("utf-8")
+
+
+def test_no_golden_file_is_left_over() -> None:
+    assert set(GOLDEN.rglob("*.txt")) == set(golden_texts())
 
 
 @pytest.mark.parametrize("name", SCREENS)
-def test_a_screen_is_four_lines_of_exactly_twenty_characters(name: str) -> None:
-    assert [len(line) for line in SCREENS[name]()] == [20] * 4
+def test_a_screen_fills_its_glass_exactly(name: str) -> None:
+    glass = geometry_of_screen(name)
+    assert [len(line) for line in SCREENS[name]()] == [glass.columns] * glass.rows
 
 
 @pytest.mark.parametrize("count", range(31))
@@ -83,14 +93,14 @@ def test_values_turn_into_dashes_at_their_age_limit_with_no_message_arriving() -
     scene.node("pi-desk", load(12, 0.8, 2, 52) | {"system": {"uptime_seconds": 60}})
     scene.cluster.connected(Now(WALL_S, 0))
     assert overview(scene, later(45))[1] == "CPU  12% █▏         "
-    assert page_of(scene.cluster, CONNECTED, later(46), version="1").name == "nothing_fresh"
+    assert present(GLASS, scene.snapshot(later(46))).name == "nothing_fresh"
 
 
 def test_while_nodes_may_still_come_back_silence_is_no_screen_of_its_own() -> None:
     scene = Scene(connected_s=NOW.monotonic_s - 10)
     for name in ("pi-1", "pi-2", "pi-3"):
         scene.node(name, load(10), ago_s=90)
-    page = page_of(scene.cluster, CONNECTED, MOMENT, version="1.0.0")
+    page = present(GLASS, scene.snapshot())
     assert (page.name, page.lines[0]) == ("overview", "0/3 on ?3    ♥ 12:04")
 
 
@@ -142,7 +152,7 @@ def test_an_alert_that_is_acknowledged_no_longer_calls() -> None:
 
 def test_a_lost_node_with_an_alert_of_its_own_calls_once() -> None:
     scene = five_nodes()
-    scene.alert("pi-3", "node_offline")
+    scene.alert("pi-3", "node_offline", metric=None)
     assert overview(scene)[0][11:13] == "!1"
 
 
@@ -219,7 +229,7 @@ def test_many_nodes_of_which_none_is_lost_name_the_busiest() -> None:
 
 def test_a_lost_broker_shows_no_values_even_of_fresh_nodes() -> None:
     link = Link(LinkState.LOST, "broker.local", 1883, WALL_S - 3, 3)
-    page = page_of(five_nodes().cluster, link, MOMENT, version="1.0.0")
+    page = present(GLASS, five_nodes().snapshot(), link)
     assert page.name == "broker_lost"
     assert page.lines == (
         "BROKER LOST       3s",
@@ -231,16 +241,16 @@ def test_a_lost_broker_shows_no_values_even_of_fresh_nodes() -> None:
 
 def test_a_long_broker_address_keeps_its_end() -> None:
     link = Link(LinkState.LOST, "2001:db8:0:0:0:0:0:1234", 1883, WALL_S, 0, 1)
-    assert broker_lost(link, MOMENT)[1] == ":0:0:0:0:0:1234:1883"
+    assert broker_lost(GLASS, link, MOMENT)[1] == ":0:0:0:0:0:1234:1883"
 
 
 def test_a_broker_that_was_never_reached_shows_the_tries() -> None:
     link = Link(LinkState.CONNECTING, "192.168.1.2", 1883, WALL_S, 9, 3, 1)
-    assert boot(link, version="1.0.0", nodes=0)[2] == "connecting...  try 3"
+    assert boot(GLASS, link, Scene().snapshot(), version="1.0.0")[2] == "connecting...  try 3"
 
 
 def test_connected_without_any_node_says_so() -> None:
-    page = page_of(Scene().cluster, CONNECTED, MOMENT, version="1.0.0")
+    page = present(GLASS, Scene().snapshot())
     assert (page.name, page.lines[2:]) == (
         "boot",
         ("connected           ", "0 nodes seen        "),
@@ -249,15 +259,15 @@ def test_connected_without_any_node_says_so() -> None:
 
 def test_the_local_time_of_the_loss_is_shown_not_utc() -> None:
     link = Link(LinkState.LOST, "h", 1, WALL_S, 0)
-    assert broker_lost(link, MOMENT)[2] == f"since {LOCAL:%H:%M:%S}      "
+    assert broker_lost(GLASS, link, MOMENT)[2] == f"since {LOCAL:%H:%M:%S}      "
 
 
 @pytest.mark.parametrize(
     ("reason", "ago_s", "shown"),
     [
         ("lost", 720, "pi-desk ↓   lost 12m"),
-        ("stopped", 5, "pi-desk ↓     off 5s"),
-        ("reboot", 90_000, "pi-desk ↓    off 25h"),
+        ("stopped", 5, "pi-desk ↓ stopped 5s"),
+        ("reboot", 90_000, "pi-desk ↓ reboot 25h"),
     ],
 )
 def test_one_node_that_is_down_says_why_and_since_when(

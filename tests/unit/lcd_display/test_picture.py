@@ -1,11 +1,11 @@
 """The glass in a box."""
 
 from rollcall.lcd_display.picture import boxed
-from tests.support.glass import SCREENS
+from tests.support.panels import FIVE, TWENTY
 
 
 def test_in_unicode_the_glass_has_a_box_around_it() -> None:
-    assert boxed(SCREENS["five_nodes"](), colour=False, unicode=True) == [
+    assert boxed(FIVE, colour=False, unicode=True) == [
         "╭────────────────────╮",
         "│4/5 online !1♥ 12:04│",
         "│CPU  23% ██▎        │",
@@ -16,7 +16,7 @@ def test_in_unicode_the_glass_has_a_box_around_it() -> None:
 
 
 def test_in_ascii_glyphs_have_a_notation() -> None:
-    assert boxed(SCREENS["twenty_nodes"](), colour=False, unicode=False) == [
+    assert boxed(TWENTY, colour=False, unicode=False) == [
         "+--------------------+",
         "|19/20 on   !1* 12:04|",
         "|CPU 21% max97% pi-14|",

@@ -1,5 +1,7 @@
 """What is written for a new frame: exactly as many bytes as it must be."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,15 +10,19 @@ from rollcall.lcd_display import screen
 from rollcall.lcd_display.backpack import Backpack
 from rollcall.lcd_display.charset import BANK_A
 from rollcall.lcd_display.emulator import EmulatedBus
-from rollcall.lcd_display.hd44780 import GLASS_20X4, Geometry, address_after
-from tests.support.glass import panel_on
+from rollcall.lcd_display.hd44780 import GLASS_20X4, Geometry, Transfer, address_after
+from tests.support.panels import panel_on
 
 BLANK = (0x20,) * 80
 
 
 def bytes_for(shown: tuple[int, ...] | None, wanted: tuple[int, ...], *, rs: bool = False) -> int:
     runs = screen.difference(shown, wanted, GLASS_20X4)
-    return len(Backpack().encode(screen.text_transfers(runs), rs=rs)[0])
+    return on_the_wire(screen.text_transfers(runs), rs=rs)
+
+
+def on_the_wire(transfers: Sequence[Transfer], *, rs: bool) -> int:
+    return sum(map(len, Backpack().encode(transfers, rs=rs)[0]))
 
 
 def with_cells(*cells: int) -> tuple[int, ...]:
@@ -59,14 +65,14 @@ def test_a_full_frame_costs_325_bytes_and_one_more_after_text() -> None:
 
 def test_two_rows_of_sixteen_cost_139_bytes() -> None:
     runs = screen.difference(None, (0x20,) * 32, Geometry(16, 2))
-    assert len(Backpack().encode(screen.text_transfers(runs), rs=False)[0]) == 139
+    assert on_the_wire(screen.text_transfers(runs), rs=False) == 139
 
 
 def test_glyphs_and_a_full_frame_cost_588_bytes_after_text() -> None:
     glyphs = screen.glyph_transfers(BANK_A)
     text = screen.text_transfers(screen.difference(None, BLANK, GLASS_20X4))
-    assert len(Backpack().encode(glyphs, rs=False)[0]) == 261
-    assert len(Backpack().encode([*glyphs, *text], rs=True)[0]) == 588
+    assert on_the_wire(glyphs, rs=False) == 261
+    assert on_the_wire([*glyphs, *text], rs=True) == 588
 
 
 @pytest.mark.parametrize(
@@ -91,6 +97,15 @@ def test_a_frame_is_one_transaction_without_a_sleep(
     assert bus.bytes_written - written == frame_bytes
     assert bus.transactions - transactions == (1 if frame_bytes else 0)
     assert bus.now_us - began_us == pytest.approx(frame_us)
+
+
+def test_asking_how_the_display_is_takes_less_than_two_milliseconds() -> None:
+    bus = EmulatedBus()
+    panel = panel_on(bus)
+    panel.make_ready([" " * 20] * 4, keep_memory=False)
+    began_us = bus.now_us
+    panel.check()
+    assert bus.now_us - began_us == pytest.approx(200 + 1630)
 
 
 def test_another_bank_of_glyphs_goes_before_the_whole_text_in_the_same_message() -> None:

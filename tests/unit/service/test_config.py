@@ -120,3 +120,30 @@ def test_a_secret_is_read_without_its_line_end(tmp_path: Path) -> None:
 def test_a_secret_that_cannot_be_read_is_a_configuration_fault(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="the secret cannot be read"):
         config.read_secret(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("written_as", "address"), [('"0x3f"', 0x3F), ("0x27", 0x27), ("39", 39), ('"auto"', "auto")]
+)
+def test_an_i2c_address_is_taken_as_people_write_it(
+    tmp_path: Path, written_as: str, address: object
+) -> None:
+    settings = config.load(written(tmp_path, f"[lcd]\naddress = {written_as}\n"), {})
+    assert settings.lcd.address == address
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ('address = "0x99"', 'give it as "0x27"'),
+        ("address = true", 'give it as "0x27"'),
+        ('night = "22-7"', 'give it as "22:00-07:00"'),
+        ('night = "24:00-07:00"', 'give it as "22:00-07:00"'),
+        ('pins = "rs rw e light d4 d5 d6 d6"', "name each of rs rw e light d4 d5 d6 d7 once"),
+    ],
+)
+def test_a_wrong_line_about_the_display_says_how_it_is_written(
+    tmp_path: Path, line: str, advice: str
+) -> None:
+    with pytest.raises(ConfigError, match=advice):
+        config.load(written(tmp_path, f"[lcd]\n{line}\n"), {})
