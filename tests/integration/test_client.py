@@ -189,6 +189,22 @@ def test_a_payload_above_the_contract_s_limit_is_refused_before_it_ends_the_conn
             client.publish("rollcall/v1/receipt/pi-3", b"x" * (256 * 1024 + 1))
 
 
+def test_what_expires_leaves_the_broker_and_what_does_not_stays(broker: BrokerUnderTest) -> None:
+    expiries_s = {"a": None, "b": 1, "c": 600}
+    topics = {TOPICS.topic(Kind.METRICS, "pi-3", leaf): s for leaf, s in expiries_s.items()}
+
+    def retained() -> set[str]:
+        return {topic for topic, _ in broker.subscribe_for(f"{TOPICS.root}/node/#")}
+
+    with client_of(broker) as client:
+        next_of(client, Ready)
+        for topic, expiry_s in topics.items():
+            assert client.publish(topic, b"x", retain=True, expiry_s=expiry_s)
+        pumped(client, lambda: client.unacknowledged == 0)
+        left = {topic for topic, expiry_s in topics.items() if expiry_s != 1}
+        wait_until(lambda: retained() == left)
+
+
 def test_no_broker_is_said_once_and_no_error() -> None:
     with BrokerClient(Broker(port=1), client_id="x", subscriptions=[]) as client:
         assert "cannot be reached" in next_of(client, Lost).reason

@@ -91,6 +91,10 @@ def publish_properties(expiry_s: int | None) -> Properties | None:
         return None
     properties = _properties(PacketTypes.PUBLISH)
     properties.MessageExpiryInterval = expiry_s
+    # Paho packs them anew for every message, which would be most of the work of sending it; it
+    # lets nobody set an attribute in the ordinary way.
+    packed: bytes = properties.pack()  # type: ignore[no-untyped-call]
+    object.__setattr__(properties, "pack", lambda: packed)
     return properties
 
 
