@@ -199,7 +199,7 @@ class Cluster:
     def worst_first(self, now: Now) -> list[NodeView]:
         """Order nodes: critical, lost, stale, warning, stopped, ok; then newest change."""
         return sorted(
-            self.nodes(now), key=lambda view: (self._rank(view), -(view.since or 0), view.name)
+            self.nodes(now), key=lambda view: (self.rank(view), -(view.since or 0), view.name)
         )
 
     def severity(self, node: str) -> str | None:
@@ -211,7 +211,8 @@ class Cluster:
         }
         return next((level for level in ("critical", "warning", "info") if level in firing), None)
 
-    def _rank(self, view: NodeView) -> int:
+    def rank(self, view: NodeView) -> int:
+        """Give the place of a node's state in the order of `worst_first`, 0 the worst."""
         if view.state is NodeState.OFFLINE:
             return 1 if view.reason == "lost" else 4
         if view.state is not NodeState.ONLINE:

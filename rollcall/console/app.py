@@ -14,6 +14,7 @@ from rollcall.console.up import up
     cls=LaterGroup,
     later={
         "broker": ("rollcall.console.broker", "broker"),
+        "dashboard": ("rollcall.console.dashboard", "dashboard"),
         "node": ("rollcall.console.node", "broker"),
     },
     context_settings={"help_option_names": ["-h", "--help"]},

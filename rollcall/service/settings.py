@@ -136,6 +136,26 @@ class Lcd(Section):
     size: Literal["20x4"] = Field("20x4", description="columns x rows")
 
 
+class Dashboard(Section):
+    """The dashboard in the browser."""
+
+    listen: str = Field("127.0.0.1:8080", description="address and port")
+    allowed_hosts: list[Text] = Field(
+        [], description="names by which browsers may ask for it, beside those of loopback"
+    )
+    certificate_file: Place | None = Field(
+        None, description="its certificate; needed to listen elsewhere than on loopback"
+    )
+    key_file: Place | None = Field(None, description="the key of its certificate")
+    behind_proxy: bool = Field(
+        default=False, description="true: a proxy in front of it does TLS, and alone reaches it"
+    )
+    state_dir: Place = Field(
+        default_factory=lambda: data_folder() / "dashboard",
+        description="folder of login links and sessions; who may write there may log in",
+    )
+
+
 class Settings(Section):
     """The whole file."""
 
@@ -146,3 +166,4 @@ class Settings(Section):
     alerts: Alerts = Field(default_factory=Alerts)
     mail: Mail = Field(default_factory=Mail)
     lcd: Lcd = Lcd()
+    dashboard: Dashboard = Field(default_factory=Dashboard)
