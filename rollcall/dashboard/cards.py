@@ -23,32 +23,36 @@ _SINGLE: Final = {
     "temperature": ("temperature.cpu_celsius", "temperature.hottest_celsius"),
 }
 _FULLEST: Final = "disk.used_percent"
+# The cluster view shows no more; a node's own view has every digit.
+_DIGITS: Final = 2
 
 
 def card(view: NodeView, alerts: Mapping[str, Alert], *, rank: int, now: Now) -> Card:
     """Describe one node; `alerts` are those on it by rule, `rank` its place, 0 the worst."""
     info = view.info
-    return {
+    told: Card = {
         "name": view.name,
         "state": str(view.state),
         "reason": view.reason,
         "since": _rounded(view.since),
         "seen": _at(view.age_s, now),
         "rank": rank,
-        "held_back": view.held_back,
+        "held_back": view.held_back or None,
         "interval": view.interval_s,
         "description": info.description if info else None,
         "address": info.addresses[0] if info and info.addresses else None,
-        "boot": info.boot_time if info else None,
-        "values": {
-            **{
-                name: _first(value(view, metric, now) for metric in metrics)
-                for name, metrics in _SINGLE.items()
-            },
-            "disk": _fullest(view, now),
-        },
+        "values": _known(
+            {
+                **{
+                    name: _first(value(view, metric, now) for metric in metrics)
+                    for name, metrics in _SINGLE.items()
+                },
+                "disk": _fullest(view, now),
+            }
+        ),
         "alerts": [alert_row(rule, alert) for rule, alert in sorted(alerts.items())],
     }
+    return _known(told)
 
 
 def value(view: NodeView, metric: str, now: Now, instance: str | None = None) -> Card | None:
@@ -57,12 +61,16 @@ def value(view: NodeView, metric: str, now: Now, instance: str | None = None) ->
     if found is None:
         return None
     held = view.reports[metric.partition(".")[0]]
-    return {"value": found.number, **_timing(held, now)}
+    return {
+        "value": round(found.number, _DIGITS),
+        "at": _at(found.age_s, now),
+        "interval": held.report.interval,
+    }
 
 
 def alert_row(rule: str, alert: Alert) -> Card:
     """Give an alert as a browser shows it."""
-    return {
+    told: Card = {
         "rule": rule,
         "state": alert.state,
         "severity": alert.severity,
@@ -71,6 +79,7 @@ def alert_row(rule: str, alert: Alert) -> Card:
         "incident": alert.incident,
         "flags": list(alert.flags),
     }
+    return _known(told)
 
 
 def details(view: NodeView, now: Now) -> Card:
@@ -115,6 +124,11 @@ def _fullest(view: NodeView, now: Now) -> Card | None:
 
 def _first(found: Iterable[Card | None]) -> Card | None:
     return next((each for each in found if each is not None), None)
+
+
+def _known(told: Card) -> Card:
+    """Leave out what is unknown: with many nodes that is a third of what is sent."""
+    return {name: said for name, said in told.items() if said is not None}
 
 
 def _at(age_s: float | None, now: Now) -> float | None:

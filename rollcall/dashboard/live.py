@@ -172,7 +172,7 @@ class Live:
     def _frame(
         self,
         names: Iterable[str],
-        trends: dict[str, list[float | None]],
+        trends: dict[str, list[int | None]],
         now: Now,
         *,
         node: str | None,
@@ -197,7 +197,7 @@ class Live:
         alerts = self._alerts.get(view.name, {})
         return cards.card(view, alerts, rank=self.cluster.rank(view), now=now)
 
-    def _points(self, name: str, now: Now) -> list[float | None]:
+    def _points(self, name: str, now: Now) -> list[int | None]:
         trend = self._trends.get(name)
         return trend.points(now.wall_s) if trend else []
 

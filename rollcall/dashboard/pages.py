@@ -17,6 +17,7 @@ _HEAD: Final = """<!DOCTYPE html>
 <meta name="color-scheme" content="light dark">
 <title>Rollcall</title>
 <link rel="icon" href="/static/icon.svg">
+<link rel="stylesheet" href="/static/vendor/uPlot.min.css">
 <link rel="stylesheet" href="/static/style.css">
 """
 

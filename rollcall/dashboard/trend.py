@@ -42,11 +42,15 @@ class Trend:
             self.means.popleft()
         return True
 
-    def points(self, at_s: float) -> list[float | None]:
-        """Give one mean for each of the last `MINUTES` whole minutes, oldest first."""
+    def points(self, at_s: float) -> list[int | None]:
+        """Give one mean for each minute up to the last whole one, oldest first.
+
+        It begins with the first minute of the last `MINUTES` in which anything came.
+        """
         first = int(at_s // _MINUTE_S) - MINUTES
-        points: list[float | None] = [None] * MINUTES
+        points: list[int | None] = [None] * MINUTES
         for minute, mean in self.means:
             if first <= minute < first + MINUTES:
-                points[minute - first] = round(mean, 1)
-        return points
+                points[minute - first] = round(mean)
+        known = (index for index, point in enumerate(points) if point is not None)
+        return points[next(known, MINUTES) :]

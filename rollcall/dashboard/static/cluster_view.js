@@ -63,7 +63,7 @@ class Row {
       const text = isFresh(node, value, now) ? figure(field, value.value) : "–";
       say(this.cells[name], value?.instance && text !== "–" ? `${text} ${value.instance}` : text);
     }
-    say(this.cells.age, node.seen === null ? "?" : span(now - node.seen));
+    say(this.cells.age, node.seen === undefined ? "?" : span(now - node.seen));
   }
 }
 
@@ -132,6 +132,8 @@ export class ClusterView {
     this.sort(sorting);
     for (const row of this.rows.values()) row.paint(false);
   }
+
+  remove() {}
 
   /** Draw what a canvas shows in the colours that hold now. */
   repaint() {

@@ -1,6 +1,7 @@
 // One node: everything it last said, each number with its age.
 
 import { h, say } from "./dom.js";
+import { HistoryPanel } from "./history_panel.js";
 import { clock, condition, figure, labels, span } from "./words.js";
 
 const FACTS = [
@@ -23,6 +24,7 @@ export class NodeView {
     this.alerts = h("ul", { class: "alerts" });
     this.facts = h("dl", { class: "facts" });
     this.collectors = h("div", { class: "collectors" });
+    this.history = new HistoryPanel(state, name);
     this.element = h(
       "section",
       { class: "node" },
@@ -31,6 +33,8 @@ export class NodeView {
       this.word,
       this.alerts,
       this.facts,
+      this.history.element,
+      h("h3", {}, "Now"),
       this.collectors,
     );
   }
@@ -46,19 +50,27 @@ export class NodeView {
     this.word.dataset.condition = key;
     this.word.replaceChildren(
       h("span", { class: "shape", "aria-hidden": "true" }, shape),
-      `${word}${node.since === null ? "" : ` since ${clock(node.since)}`}`,
+      `${word}${node.since === undefined ? "" : ` since ${clock(node.since)}`}`,
     );
     this.alerts.replaceChildren(...node.alerts.map((alert) => alertLine(alert)));
     this.facts.replaceChildren(...factRows(node));
     this.ages = [];
     const names = Object.keys(node.collectors).sort();
     this.collectors.replaceChildren(...names.map((name) => this.collector(name, node.collectors[name])));
+    this.history.update(node.collectors);
     this.tick();
   }
 
-  repaint() {}
+  repaint() {
+    this.history.repaint();
+  }
+
+  remove() {
+    this.history.remove();
+  }
 
   tick() {
+    this.history.tick();
     for (const { element, at, staleAfter } of this.ages) {
       const age = at === null ? null : this.state.now - at;
       const old = age === null || age > staleAfter;

@@ -1,9 +1,10 @@
 // A sparkline: the last hour, one mean for each minute, 0 to 100. Where nothing came, nothing is drawn.
 
+const MINUTES = 60;
 const WIDTH = 120;
 const HEIGHT = 24;
 
-/** Draw points (null: nothing recorded) into a canvas, in the colour of its text. */
+/** Draw points (null: nothing recorded; the last is the newest whole minute) into a canvas, in the colour of its text. */
 export function draw(canvas, points) {
   const scale = window.devicePixelRatio || 1;
   canvas.width = WIDTH * scale;
@@ -13,7 +14,8 @@ export function draw(canvas, points) {
   context.strokeStyle = getComputedStyle(canvas).color;
   context.fillStyle = context.strokeStyle;
   context.lineWidth = 1.5;
-  const step = WIDTH / points.length;
+  const step = WIDTH / MINUTES;
+  const first = MINUTES - points.length;
   let drawing = false;
   context.beginPath();
   points.forEach((point, index) => {
@@ -21,7 +23,7 @@ export function draw(canvas, points) {
       drawing = false;
       return;
     }
-    const x = (index + 0.5) * step;
+    const x = (first + index + 0.5) * step;
     const y = HEIGHT - 1 - (Math.min(100, Math.max(0, point)) / 100) * (HEIGHT - 2);
     if (!drawing) context.moveTo(x - step, y);
     context.lineTo(x, y);

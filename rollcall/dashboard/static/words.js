@@ -24,7 +24,7 @@ export function worstAlert(node) {
 
 /** Whether a value is recent enough to be shown as the present: {value, at, interval}. */
 export function isFresh(node, value, now) {
-  if (!value || value.at === null || node.state !== "online") return false;
+  if (!value || value.at === undefined || node.state !== "online") return false;
   return now - value.at <= Math.max(45, 3 * value.interval);
 }
 
