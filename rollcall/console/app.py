@@ -15,6 +15,8 @@ from rollcall.console.up import up
     later={
         "broker": ("rollcall.console.broker", "broker"),
         "dashboard": ("rollcall.console.dashboard", "dashboard"),
+        "fleet": ("rollcall.console.fleet", "console"),
+        "command": ("rollcall.console.command", "console"),
         "node": ("rollcall.console.node", "broker"),
     },
     context_settings={"help_option_names": ["-h", "--help"]},
