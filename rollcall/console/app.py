@@ -17,6 +17,8 @@ from rollcall.console.up import up
         "dashboard": ("rollcall.console.dashboard", "dashboard"),
         "fleet": ("rollcall.console.fleet", "console"),
         "command": ("rollcall.console.command", "console"),
+        "show": ("rollcall.console.show", "console"),
+        "top": ("rollcall.console.top", "console"),
         "node": ("rollcall.console.node", "broker"),
     },
     context_settings={"help_option_names": ["-h", "--help"]},

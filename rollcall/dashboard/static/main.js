@@ -1,14 +1,24 @@
 // The frame around the views: what is live and what is not, and which view is open.
 
 import { ClusterView } from "./cluster_view.js";
+import { CompareView } from "./compare_view.js";
 import { h, mark, say } from "./dom.js";
+import { NightView } from "./night_view.js";
 import { NodeView } from "./node_view.js";
+import { remember } from "./place.js";
 import { State } from "./state.js";
 import { Stream } from "./stream.js";
 import { clock, condition, span } from "./words.js";
 
 const SCHEMES = ["system", "light", "dark"];
 const ANNOUNCE_MS = 10_000;
+const WEEK_S = 604_800;
+const PLACES = [
+  ["/", "Cluster"],
+  ["/compare", "Compare"],
+  ["/incidents", "Incidents"],
+  ["/last-night", "Last night"],
+];
 
 class Frame {
   constructor() {
@@ -23,18 +33,22 @@ class Frame {
     this.main = h("main", {});
     this.conditions = new Map();
     this.changes = new Map();
+    this.links = PLACES.map(([href, label]) => h("a", { href, "data-inside": true }, label));
+    this.moment = h("input", { type: "datetime-local", "aria-label": "Show the cluster at this time", onchange: () => this.travel() });
+    this.back = h("button", { type: "button", hidden: true, onclick: () => this.comeBack() }, "Back to now (Esc)");
     const leave = h(
       "form",
       { method: "post", action: "/logout" },
       h("button", { type: "submit", class: "quiet" }, "Log out"),
     );
     document.getElementById("app").append(
-      h("header", {}, h("h1", {}, this.title), this.summary, this.services, h("div", { class: "tools" }, this.scheme, leave)),
+      h("header", {}, h("h1", {}, this.title), h("nav", { "aria-label": "Views" }, this.links), this.summary, this.services, h("div", { class: "tools" }, this.back, this.moment, this.scheme, leave)),
       this.banner,
       this.live,
       this.main,
     );
     document.addEventListener("click", (event) => this.follow(event));
+    document.addEventListener("keydown", (event) => event.key === "Escape" && this.state.frozen !== null && this.comeBack());
     window.addEventListener("popstate", () => this.show());
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.view.repaint());
     this.useScheme(window.localStorage.getItem("scheme") ?? "system");
@@ -46,14 +60,56 @@ class Frame {
   // Where we are
 
   show() {
-    const found = /^\/node\/([^/]+)$/.exec(window.location.pathname);
+    const path = window.location.pathname;
+    const found = /^\/node\/([^/]+)$/.exec(path);
     const node = found ? decodeURIComponent(found[1]) : null;
+    const at = path === "/" ? Number(new URLSearchParams(window.location.search).get("at")) || null : null;
     this.view?.remove();
-    this.view = node === null ? new ClusterView(this.state) : new NodeView(this.state, node);
+    this.live(node, at);
+    this.view = this.viewOf(path, node);
     this.main.replaceChildren(this.view.element);
+    this.links.forEach((link) => mark(link, "aria-current", link.pathname === path ? "page" : null));
     document.title = node === null ? "Rollcall" : `${node} - Rollcall`;
-    this.stream.open(node);
     this.view.update(true);
+  }
+
+  viewOf(path, node) {
+    if (node !== null) return new NodeView(this.state, node);
+    if (path === "/compare") return new CompareView(this.state);
+    if (path === "/incidents") return new NightView(this.state, "Incidents", WEEK_S);
+    if (path === "/last-night") return new NightView(this.state, "Last night", "night");
+    return new ClusterView(this.state);
+  }
+
+  // The present comes as a stream; a moment of the past is asked for once, and stands still.
+  live(node, at) {
+    this.state.frozen = at;
+    this.back.hidden = at === null;
+    if (at === null) return this.stream.open(node);
+    this.stream.close();
+    return this.fetchMoment(at);
+  }
+
+  async fetchMoment(at) {
+    const answer = await fetch(`/api/cluster?at=${at}`).catch(() => null);
+    const frame = answer === null ? { error: "The dashboard does not answer." } : await answer.json();
+    if (this.state.frozen !== at) return;
+    this.pastFault = frame.error ?? null;
+    if (!frame.error) this.take("snapshot", frame);
+    this.tick();
+  }
+
+  travel() {
+    const at = Date.parse(this.moment.value) / 1000;
+    if (!(at > 0)) return;
+    window.history.pushState(null, "", `/?at=${at.toFixed(0)}`);
+    this.show();
+  }
+
+  comeBack() {
+    remember({ at: null });
+    this.moment.value = "";
+    this.show();
   }
 
   follow(event) {
@@ -85,7 +141,8 @@ class Frame {
     const heard = this.stream.silent;
     const broker = this.state.around?.broker;
     let words = "";
-    if (heard) words = "Connection to the dashboard lost. What you see is old; ages grow on.";
+    if (this.state.frozen !== null) words = this.pastFault ?? `Not live: the cluster as it was recorded at ${clock(this.state.frozen)}.`;
+    else if (heard) words = "Connection to the dashboard lost. What you see is old; ages grow on.";
     else if (broker?.state === "lost") words = `The broker is out of reach since ${clock(broker.since)} (${broker.reason}). What you see is old.`;
     say(this.banner, words);
     this.banner.hidden = words === "";
@@ -104,7 +161,7 @@ class Frame {
     const total = this.state.nodes.size;
     say(this.summary, `${total} ${total === 1 ? "node" : "nodes"}: ${told.join(", ") || "nobody yet"}`);
     const around = this.state.around;
-    if (around === null) return;
+    if (around === null || this.state.frozen !== null) return;
     say(this.title, around.cluster);
     say(this.services, [clock(this.state.now), brokerWords(around.broker), recorderWords(around.services.recorder, this.state.now), alertWords(around.services.alerts)].join(" · "));
   }

@@ -7,16 +7,18 @@ export class State {
     this.around = null;
     this.node = null;
     this.offset = null;
+    this.frozen = null;
   }
 
-  /** The server's time now, in Unix seconds: every age counts from it. */
+  /** The server's time now, in Unix seconds: every age counts from it; in the past it stands still. */
   get now() {
+    if (this.frozen !== null) return this.frozen;
     return this.offset === null ? Date.now() / 1000 : this.offset + performance.now() / 1000;
   }
 
   /** Take in a frame; give the names of the nodes that changed. */
   take(name, frame) {
-    this.offset = frame.time - performance.now() / 1000;
+    if (this.frozen === null) this.offset = frame.time - performance.now() / 1000;
     if (name === "snapshot") {
       this.nodes.clear();
       this.trends.clear();

@@ -14,6 +14,7 @@ export class Stream {
     this.heard = performance.now();
     this.retryMs = RETRY_AT_LEAST_MS;
     this.hiding = null;
+    this.idle = true;
     document.addEventListener("visibilitychange", () => this.look());
   }
 
@@ -24,7 +25,8 @@ export class Stream {
 
   /** Begin, or begin again for another node. */
   open(node) {
-    this.close();
+    this.leave();
+    this.idle = false;
     this.node = node;
     const query = node === null ? "" : `?node=${encodeURIComponent(node)}`;
     this.source = new EventSource(`/api/stream${query}`);
@@ -38,7 +40,13 @@ export class Stream {
     this.source.addEventListener("error", () => this.broken());
   }
 
+  /** Close, and stay closed until `open`. */
   close() {
+    this.idle = true;
+    this.leave();
+  }
+
+  leave() {
     this.source?.close();
     this.source = null;
   }
@@ -47,14 +55,14 @@ export class Stream {
   // that is no stream, and does not say which answer it was.
   broken() {
     if (this.source?.readyState !== EventSource.CLOSED) return;
-    this.close();
+    this.leave();
     const waitMs = this.retryMs * (0.5 + Math.random());
     this.retryMs = Math.min(2 * this.retryMs, RETRY_AT_MOST_MS);
     setTimeout(() => this.comeBack(), waitMs);
   }
 
   async comeBack() {
-    if (this.source !== null || document.hidden) return;
+    if (this.idle || this.source !== null || document.hidden) return;
     const answer = await fetch("/api/session").catch(() => null);
     if (answer?.status === 401) window.location.assign("/login");
     else if (this.source === null) this.open(this.node);
@@ -62,7 +70,8 @@ export class Stream {
 
   look() {
     clearTimeout(this.hiding);
-    if (document.hidden) this.hiding = setTimeout(() => this.close(), HIDDEN_FOR_MS);
+    if (this.idle) return;
+    if (document.hidden) this.hiding = setTimeout(() => this.leave(), HIDDEN_FOR_MS);
     else if (this.source === null) this.open(this.node);
   }
 }
