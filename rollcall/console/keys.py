@@ -8,6 +8,7 @@ import tty
 from types import TracebackType
 from typing import Any, Final, Self
 
+_AT_ONCE: Final = 256
 _NAMED: Final = {
     "\r": "enter",
     "\n": "enter",
@@ -27,6 +28,7 @@ class Keys:
     def __init__(self) -> None:
         self._descriptor = sys.stdin.fileno()
         self._before: list[Any] = []
+        self._pending = ""
 
     def __enter__(self) -> Self:
         self._before = termios.tcgetattr(self._descriptor)
@@ -46,11 +48,21 @@ class Keys:
 
         None when no key came in time, or one that has no name here.
         """
-        ready, _, _ = select.select([self._descriptor], [], [], timeout_s)
-        if not ready:
-            return None
-        # An arrow comes as several bytes at once.
-        text = os.read(self._descriptor, 16).decode("utf-8", "ignore")
-        if text in _NAMED:
-            return _NAMED[text]
-        return text[:1] if text[:1].isprintable() and text else None
+        if not self._pending:
+            ready, _, _ = select.select([self._descriptor], [], [], timeout_s)
+            if not ready:
+                return None
+            self._pending = os.read(self._descriptor, _AT_ONCE).decode("utf-8", "ignore")
+        key, self._pending = split(self._pending)
+        return key
+
+
+def split(text: str) -> tuple[str | None, str]:
+    """Take the first key off what a terminal sent; give it and the rest.
+
+    An arrow is several characters that come at once; what follows a lone escape is a key too.
+    """
+    for length in (3, 1):
+        if text[:length] in _NAMED:
+            return _NAMED[text[:length]], text[length:]
+    return (text[0] if text[:1].isprintable() and text else None), text[1:]
