@@ -6,11 +6,11 @@ the offender stands alone, and that one is stored as a refusal.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from rollcall.broker.messages import Receipt
@@ -32,6 +32,7 @@ _MAX_OFFENDERS: Final = 3
 _FAULTS: Final = (SQLAlchemyError, OverflowError, UnicodeEncodeError)
 
 _Entry = tuple[Intake, Finding]
+_T = TypeVar("_T")
 
 
 class _PoisonError(Exception):
@@ -89,6 +90,19 @@ class Store:
         if offenders:
             _log.error("%d rows were refused by the database itself", offenders)
         return stored
+
+    def apply(self, step: Callable[[Connection], _T]) -> _T:
+        """Do one short step of upkeep in a transaction of its own; give what it gave.
+
+        Raises DatabaseUnavailableError (nothing of the step has happened) and DatabaseBrokenError.
+        """
+        if self._engine is None:
+            raise RecorderError("the database is not open")
+        try:
+            with self._engine.begin() as connection:
+                return step(connection)
+        except _FAULTS as error:
+            raise self._translated(error) from error
 
     def receipt(self, node: str) -> Receipt | None:
         """Give what may be said to `node`: None when nothing of it is known."""

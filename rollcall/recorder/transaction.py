@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from rollcall.broker.messages import Online
-from rollcall.recorder import alert_changes, rejections
+from rollcall.recorder import alert_changes, rejections, samples
 from rollcall.recorder.catalogue import Catalogue, KnownSeries
 from rollcall.recorder.findings import (
     AlertFound,
@@ -30,19 +30,11 @@ from rollcall.recorder.findings import (
 )
 from rollcall.recorder.ledger import Ledger
 from rollcall.recorder.presence import Presence, with_status
+from rollcall.recorder.samples import SampleRow
 from rollcall.recorder.units import Unit, derived
 
 Row = dict[str, Any]
 
-_SAMPLE: Final = text(
-    "INSERT INTO sample (ts, series_id, value) VALUES (:ts, :series_id, :value) "
-    "ON CONFLICT DO NOTHING"
-)
-_NEWEST: Final = text(
-    "INSERT INTO newest (series_id, ts, value) VALUES (:series_id, :ts, :value) "
-    "ON CONFLICT (series_id) DO UPDATE SET ts = excluded.ts, value = excluded.value "
-    "WHERE excluded.ts > newest.ts"
-)
 _SERIES: Final = text(
     "INSERT INTO series_key (node_id, metric, instance, unit, kind, first_ts) "
     "VALUES (:node_id, :metric, :instance, :unit, :kind, :ts) RETURNING series_id"
@@ -108,8 +100,7 @@ class Transaction:
         self._connection = connection
         self._catalogue = catalogue
         self._stored = Stored()
-        self._samples: list[Row] = []
-        self._newest: dict[int, Row] = {}
+        self._samples: list[SampleRow] = []
         self._events: list[Row] = []
         self._refused: list[Refused] = []
         self._ledgers_before: dict[int, Ledger] = {}
@@ -139,8 +130,7 @@ class Transaction:
     def finish(self) -> Stored:
         """Write what came together. Raises what the database raises."""
         if self._samples:
-            self._stored.samples = self._connection.execute(_SAMPLE, self._samples).rowcount
-            self._connection.execute(_NEWEST, list(self._newest.values()))
+            self._stored.samples = samples.write(self._connection, self._samples)
         if self._events:
             self._connection.execute(_EVENT, self._events)
         if self._refused:
@@ -188,15 +178,11 @@ class Transaction:
             self._stored.reports += 1
             self._add_samples(report.number.node, report.samples)
 
-    def _add_samples(self, node: str, samples: tuple[Sample, ...]) -> None:
+    def _add_samples(self, node: str, found: tuple[Sample, ...]) -> None:
         node_id = self._node_id(node)
-        for sample in samples:
+        for sample in found:
             series_id = self._series_id(node_id, sample)
-            row = {"ts": sample.ts, "series_id": series_id, "value": sample.value}
-            self._samples.append(row)
-            newest = self._newest.get(series_id)
-            if newest is None or newest["ts"] < sample.ts:
-                self._newest[series_id] = row
+            self._samples.append(SampleRow(sample.ts, sample.value, series_id))
 
     def _series_id(self, node_id: int, sample: Sample) -> int:
         key = (node_id, sample.metric, sample.instance)

@@ -304,7 +304,6 @@ def test_rollups_compute_what_the_samples_say(path: Path) -> None:
             (hour + 60_000, 30, 30, 30, 30, 1, "percent"),
         ]
         assert ask(path, f"SELECT {columns} FROM hourly") == [(hour, 4, 12, 30, 30, 4, "percent")]
-        assert ask(path, "SELECT samples FROM daily") == [(4,)]
 
 
 def test_a_clean_stop_leaves_a_file_that_a_folder_without_write_permission_can_serve(
@@ -341,7 +340,7 @@ def test_a_newer_schema_is_refused_with_both_versions(path: Path) -> None:
     with closing(sqlite3.connect(path)) as other:
         other.execute("UPDATE alembic_version SET version_num = '0999'")
         other.commit()
-    with pytest.raises(ConfigError, match=r"schema 0999.*up to 0001"):
+    with pytest.raises(ConfigError, match=r"schema 0999.*up to 0002"):
         Store(url_of(path)).__enter__()
 
 
