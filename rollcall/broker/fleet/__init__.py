@@ -1,0 +1,26 @@
+"""The fleet document: which nodes are meant, and which rules hold on them.
+
+One document, kept by people, says for groups of nodes what is collected and what is an alert. It is
+read as a whole: one mistake refuses it, and all mistakes are told at once. Pure: values in, values
+out.
+"""
+
+from rollcall.broker.fleet.document import Document, NodeTable, Template
+from rollcall.broker.fleet.faults import FleetError
+from rollcall.broker.fleet.fleet import Fleet, built_in, read
+from rollcall.broker.fleet.rules import BUILT_IN, AnyRule, PresenceRule, RuleTable, ThresholdRule
+
+__all__ = [
+    "BUILT_IN",
+    "AnyRule",
+    "Document",
+    "Fleet",
+    "FleetError",
+    "NodeTable",
+    "PresenceRule",
+    "RuleTable",
+    "Template",
+    "ThresholdRule",
+    "built_in",
+    "read",
+]
