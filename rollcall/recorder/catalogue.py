@@ -6,8 +6,9 @@ transaction fails.
 
 import json
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
@@ -20,6 +21,15 @@ _NEW_NODE: Final = text("INSERT INTO node (name) VALUES (:name) RETURNING node_i
 _NEW_EPOCH: Final = text(
     "INSERT INTO epoch (node_id, epoch) VALUES (:node_id, :epoch) RETURNING epoch_id"
 )
+_NODES: Final = "SELECT node_id, name, units FROM node"
+_EPOCHS: Final = "SELECT epoch_id, node_id, epoch FROM epoch"
+_LEDGERS: Final = "SELECT epoch_id, first_seq, last_seq, reason FROM ledger"
+_PRESENCES: Final = (
+    "SELECT node_id, state, reason, since_ts, last_seen_ts, epoch, session, interval_s, "
+    "newest_seq FROM presence"
+)
+_CHOSEN: Final = " WHERE node_id IN (SELECT node_id FROM node WHERE name = ANY(:nodes))"
+_OF_NODES: Final = " WHERE epoch_id IN (SELECT epoch_id FROM epoch{})"
 
 
 @dataclass(slots=True)
@@ -46,21 +56,21 @@ class Catalogue:
     def load(cls, connection: Connection) -> Self:
         """Read everything within the transaction of `connection`."""
         made = cls()
-        for row in connection.execute(text("SELECT node_id, name, units FROM node")):
-            made.nodes[row.name] = row.node_id
-            told = json.loads(row.units or "{}")
-            made.units[row.node_id] = {metric: Unit(*unit) for metric, unit in told.items()}
-        for row in connection.execute(text("SELECT epoch_id, node_id, epoch FROM epoch")):
-            made.epochs[row.node_id][row.epoch] = row.epoch_id
+        made._read_nodes(connection, "", {})
         query = "SELECT series_id, node_id, metric, instance, first_ts FROM series_key"
         for row in connection.execute(text(query)):
             key = (row.node_id, row.metric, row.instance)
             made.series[key] = KnownSeries(row.series_id, row.first_ts)
-        made._load_ledgers(connection)
-        made._load_presences(connection)
         count = connection.execute(text("SELECT count(*) FROM rejection")).scalar_one()
         made.rejections = count
         return made
+
+    def refresh(self, connection: Connection, nodes: Collection[str]) -> None:
+        """Read anew what another recorder may have written of these nodes, on PostgreSQL."""
+        for epochs in (self.epochs[self.nodes[name]] for name in nodes if name in self.nodes):
+            for epoch_id in epochs.values():
+                self.ledgers.pop(epoch_id, None)
+        self._read_nodes(connection, _CHOSEN, {"nodes": sorted(nodes)})
 
     def node_id(self, connection: Connection, name: str) -> int:
         """Give the key of a node, made when it is new."""
@@ -92,16 +102,21 @@ class Catalogue:
         epoch = born if born in epochs else max(epochs, key=epochs.__getitem__)
         return epoch, self.ledgers[epochs[epoch]]
 
-    def _load_ledgers(self, connection: Connection) -> None:
-        intervals: dict[int, list[Interval]] = defaultdict(list)
-        query = "SELECT epoch_id, first_seq, last_seq, reason FROM ledger"
-        for row in connection.execute(text(query)):
-            intervals[row.epoch_id].append(Interval(row.first_seq, row.last_seq, row.reason))
-        self.ledgers.update({key: Ledger(found) for key, found in intervals.items()})
-
-    def _load_presences(self, connection: Connection) -> None:
-        query = """SELECT node_id, state, reason, since_ts, last_seen_ts, epoch, session,
-            interval_s, newest_seq FROM presence"""
-        for row in connection.execute(text(query)):
+    def _read_nodes(self, connection: Connection, chosen: str, values: dict[str, Any]) -> None:
+        for row in connection.execute(text(_NODES + chosen), values):
+            self.nodes[row.name] = row.node_id
+            told = json.loads(row.units or "{}")
+            self.units[row.node_id] = {metric: Unit(*unit) for metric, unit in told.items()}
+        for row in connection.execute(text(_EPOCHS + chosen), values):
+            self.epochs[row.node_id][row.epoch] = row.epoch_id
+        self._read_ledgers(connection, chosen, values)
+        for row in connection.execute(text(_PRESENCES + chosen), values):
             node_id, *known = row
             self.presences[node_id] = Presence(*known)
+
+    def _read_ledgers(self, connection: Connection, chosen: str, values: dict[str, Any]) -> None:
+        intervals: dict[int, list[Interval]] = defaultdict(list)
+        of_nodes = _OF_NODES.format(chosen) if chosen else ""
+        for row in connection.execute(text(_LEDGERS + of_nodes), values):
+            intervals[row.epoch_id].append(Interval(row.first_seq, row.last_seq, row.reason))
+        self.ledgers.update({key: Ledger(found) for key, found in intervals.items()})

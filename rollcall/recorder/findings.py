@@ -165,6 +165,13 @@ Finding = (
 )
 
 
+def node_of(finding: Finding) -> str | None:
+    """Give the node whose rows a finding changes; None for a refusal without a number."""
+    if isinstance(finding, ReportFound | EventFound | Refused):
+        return None if finding.number is None else finding.number.node
+    return finding.node
+
+
 @dataclass(frozen=True, slots=True)
 class Intake:
     """A message as it came, and what it turned out to contain."""

@@ -265,7 +265,7 @@ class Recorder:
     def _size_bytes(self) -> int | None:
         try:
             return self._store.size_bytes()
-        except OSError as error:
+        except (OSError, DatabaseUnavailableError) as error:
             _log.warning("the size of the database cannot be read: %s", error)
             return None
 

@@ -13,15 +13,10 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from rollcall.recorder.engine import Database
 from rollcall.recorder.rollups import DAY_MS, HOUR_MS, MINUTE_MS
 
-_OPEN: Final = "INSERT INTO sample (ts, value, series_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _LATE: Final = "INSERT INTO sealed (ts, value, series_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-_NEWEST: Final = text(
-    "INSERT INTO newest (series_id, ts, value) VALUES (:series_id, :ts, :value) "
-    "ON CONFLICT (series_id) DO UPDATE SET ts = excluded.ts, value = excluded.value "
-    "WHERE excluded.ts > newest.ts"
-)
 _DUE: Final = text("INSERT INTO rollup_due (hour) VALUES (:hour) ON CONFLICT DO NOTHING")
 _PROGRESS: Final = text("SELECT what, upto FROM progress")
 _MERGE: Final = """
@@ -70,7 +65,7 @@ def progress(connection: Connection) -> dict[str, int]:
     return {row.what: row.upto for row in connection.execute(_PROGRESS)}
 
 
-def write(connection: Connection, rows: list[SampleRow]) -> int:
+def write(connection: Connection, database: Database, rows: list[SampleRow]) -> int:
     """Write samples within the transaction; give how many are new.
 
     Of two samples of one series at one time the first stays.
@@ -79,33 +74,34 @@ def write(connection: Connection, rows: list[SampleRow]) -> int:
     raw_from, closed = upto["pruned_raw"], upto["closed"]
     ancient = [row for row in rows if row.ts < raw_from] if raw_from else []
     kept = [row for row in rows if row.ts >= raw_from] if ancient else rows
-    count = _insert(connection, kept, closed)
+    count = _insert(connection, database, kept, closed)
     _merge(connection, ancient, upto)
-    _update_newest(connection, rows)
+    database.upsert_newest(connection, _newest(rows))
     hours = {row.ts - row.ts % HOUR_MS for row in kept}
     if hours:
         connection.execute(_DUE, [{"hour": hour} for hour in sorted(hours)])
     return count + len(ancient)
 
 
-def _insert(connection: Connection, rows: list[SampleRow], closed: int) -> int:
-    late = sorted((row for row in rows if row.ts < closed), key=_by_series)
+def _insert(connection: Connection, database: Database, rows: list[SampleRow], closed: int) -> int:
+    late: list[SampleRow] = []
+    if connection.dialect.name == "sqlite":
+        late = sorted((row for row in rows if row.ts < closed), key=_by_series)
     recent = [row for row in rows if row.ts >= closed] if late else rows
-    count = 0
-    for statement, chosen in ((_OPEN, recent), (_LATE, late)):
-        if chosen:
-            count += connection.exec_driver_sql(statement, list(chosen)).rowcount
+    count = connection.exec_driver_sql(_LATE, list(late)).rowcount if late else 0
+    if recent:
+        database.make_days(connection, {row.ts // DAY_MS for row in recent})
+        count += database.insert_samples(connection, recent)
     return count
 
 
-def _update_newest(connection: Connection, rows: Iterable[SampleRow]) -> None:
+def _newest(rows: Iterable[SampleRow]) -> list[SampleRow]:
     newest: dict[int, SampleRow] = {}
     for row in rows:
         known = newest.get(row.series_id)
         if known is None or known.ts < row.ts:
             newest[row.series_id] = row
-    if newest:
-        connection.execute(_NEWEST, [row._asdict() for row in newest.values()])
+    return list(newest.values())
 
 
 def _merge(connection: Connection, rows: list[SampleRow], upto: dict[str, int]) -> None:

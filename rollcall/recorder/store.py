@@ -7,29 +7,35 @@ the offender stands alone, and that one is stored as a refusal.
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from rollcall.broker.messages import Receipt
 from rollcall.recorder import schema
 from rollcall.recorder.catalogue import Catalogue
-from rollcall.recorder.engines import Cause, database_of
+from rollcall.recorder.engine import Cause, Membership
+from rollcall.recorder.engines import database_of
 from rollcall.recorder.errors import (
     DatabaseBrokenError,
     DatabaseUnavailableError,
     RecorderError,
 )
-from rollcall.recorder.findings import EventFound, Finding, Intake, Refused, ReportFound
+from rollcall.recorder.findings import (
+    EventFound,
+    Finding,
+    Intake,
+    Refused,
+    ReportFound,
+    node_of,
+)
 from rollcall.recorder.transaction import Stored, Transaction
-from rollcall.service.lock import ProcessLock
 
 _log = logging.getLogger(__name__)
 
 _MAX_OFFENDERS: Final = 3
-_FAULTS: Final = (SQLAlchemyError, OverflowError, UnicodeEncodeError)
 
 _Entry = tuple[Intake, Finding]
 _T = TypeVar("_T")
@@ -42,29 +48,34 @@ class _PoisonError(Exception):
 class Store:
     """The database behind `url`, open for writing; a context manager.
 
-    Entering takes the lock, makes or upgrades the schema, and loads what is known. Raises
-    ConfigError for a URL or a schema that this program cannot use, AlreadyRunningError when
-    another recorder has the database, and RecorderError with its kinds.
+    Entering takes the lock and opens the database. One that is away just now is opened by the
+    next call that needs it. Raises ConfigError for a URL or a schema that this program cannot
+    use, AlreadyRunningError when another recorder has the database, and RecorderError with its
+    kinds. `membership` is ours among several recorders on one PostgreSQL database.
     """
 
-    def __init__(self, url: str) -> None:
-        self._database = database_of(url)
-        self._lock = ProcessLock(self._database.lock_path, "a recorder on this database")
+    def __init__(self, url: str, membership: Membership | None = None) -> None:
+        self._database = database_of(url, membership)
+        self._shared = membership is not None and membership.shared
+        self._held = ExitStack()
         self._engine: Engine | None = None
         self._catalogue: Catalogue | None = None
+        self.is_open = False
         self.uuid = ""
 
     def __enter__(self) -> Self:
         try:
-            self._lock.__enter__()
+            self._held.enter_context(self._database.identity_lock())
         except OSError as error:
             raise RecorderError(
-                f"{self._database.path} cannot be opened: {error.strerror}; name another file "
+                f"{self._database.where} cannot be opened: {error.strerror}; name another file "
                 "in [recorder] database, or let this user write its folder"
             ) from error
         try:
             self._engine = self._database.open()
-            self._open(self._engine)
+            self.open()
+        except DatabaseUnavailableError as error:
+            _log.warning("%s", error)
         except BaseException:
             self._close()
             raise
@@ -96,13 +107,18 @@ class Store:
 
         Raises DatabaseUnavailableError (nothing of the step has happened) and DatabaseBrokenError.
         """
-        if self._engine is None:
-            raise RecorderError("the database is not open")
         try:
-            with self._engine.begin() as connection:
+            with self.open().begin() as connection:
                 return step(connection)
-        except _FAULTS as error:
+        except self._database.faults as error:
             raise self._translated(error) from error
+
+    def leads(self) -> bool:
+        """Say whether we do what only one of several recorders may do; take the lead if we can.
+
+        A single recorder leads. Raises DatabaseUnavailableError and DatabaseBrokenError.
+        """
+        return not self._shared or self.apply(self._database.lead)
 
     def receipt(self, node: str) -> Receipt | None:
         """Give what may be said to `node`: None when nothing of it is known."""
@@ -118,24 +134,38 @@ class Store:
         return [] if self._catalogue is None else list(self._catalogue.nodes)
 
     def size_bytes(self) -> int:
-        """Give how much the database takes on disk. Raises OSError."""
-        return self._database.size_bytes()
+        """Give how much the database takes on disk.
 
-    def _open(self, engine: Engine) -> None:
+        Raises OSError, DatabaseUnavailableError and DatabaseBrokenError.
+        """
+        return self.apply(self._database.size_bytes)
+
+    def open(self) -> Engine:
+        """Open the database unless it is open: make or upgrade the schema, load what is known.
+
+        Raises what entering raises, and DatabaseUnavailableError.
+        """
+        if self._engine is None:
+            raise RecorderError("the store was not entered")
+        if self.is_open:
+            return self._engine
         try:
-            with engine.begin() as connection:
-                schema.bring_up_to_date(connection, self._database.macros, str(self._database.path))
+            with self._engine.begin() as connection:
+                self._database.lock_schema(connection)
+                schema.bring_up_to_date(connection, self._database.macros, self._database.where)
                 self.uuid = schema.identity(connection)
                 self._catalogue = Catalogue.load(connection)
-            with engine.connect() as connection:
+            with self._engine.connect() as connection:
                 self._database.patience(connection)
-        except SQLAlchemyError as error:
+        except self._database.faults as error:
             raise self._translated(error) from error
+        self.is_open = True
+        return self._engine
 
     def _close(self) -> None:
         if self._engine is not None:
             self._database.close(self._engine)
-        self._lock.__exit__(None, None, None)
+        self._held.close()
 
     def _commit_halving(self, entries: list[_Entry], stored: Stored, offenders: int) -> int:
         """Commit; on a poisoned row, each half by itself. Give the number of offenders so far."""
@@ -155,31 +185,33 @@ class Store:
         return offenders
 
     def _commit_once(self, findings: Sequence[Finding]) -> Stored:
-        if self._engine is None:
-            raise RecorderError("the database is not open")
+        engine = self.open()
         catalogue, self._catalogue = self._catalogue, None
         try:
-            with self._engine.begin() as connection:
+            with engine.begin() as connection:
+                nodes = {node for found in findings if (node := node_of(found)) is not None}
+                others = self._database.lock_nodes(connection, nodes)
                 known = catalogue or Catalogue.load(connection)
-                transaction = Transaction(connection, known)
+                if others and catalogue:
+                    known.refresh(connection, nodes)
+                transaction = Transaction(connection, known, self._database)
                 for finding in findings:
                     transaction.take(finding)
                 stored = transaction.finish()
-        except _FAULTS as error:
+        except self._database.faults as error:
             raise self._translated(error) from error
         self._catalogue = known
         return stored
 
     def _translated(self, error: Exception) -> Exception:
-        cause, state = self._database.cause(error)
-        said = str(getattr(error, "orig", error))
+        cause, state = self._database.judge(error)
+        said = str(getattr(error, "orig", error)).strip()
         if cause is Cause.POISON:
             return _PoisonError(said)
         if cause is Cause.WAIT:
             return DatabaseUnavailableError(state, f"the database cannot be written: {said}")
         return DatabaseBrokenError(
-            f"the database {self._database.path} is unusable: {said}; restore a backup, or move "
-            "the file aside to begin a new one"
+            f"the database {self._database.where} is unusable: {said}; {self._database.remedy}"
         )
 
 

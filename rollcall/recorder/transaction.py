@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from rollcall.broker.messages import Online
 from rollcall.recorder import alert_changes, rejections, samples
 from rollcall.recorder.catalogue import Catalogue, KnownSeries
+from rollcall.recorder.engine import Database
 from rollcall.recorder.findings import (
     AlertFound,
     AlertOver,
@@ -37,9 +38,14 @@ Row = dict[str, Any]
 
 _SERIES: Final = text(
     "INSERT INTO series_key (node_id, metric, instance, unit, kind, first_ts) "
-    "VALUES (:node_id, :metric, :instance, :unit, :kind, :ts) RETURNING series_id"
+    "VALUES (:node_id, :metric, :instance, :unit, :kind, :ts) "
+    # Another recorder may have made it, and only then there is a conflict.
+    "ON CONFLICT (node_id, metric, instance) DO UPDATE SET metric = excluded.metric "
+    "RETURNING series_id, first_ts"
 )
-_OLDEST: Final = text("UPDATE series_key SET first_ts = :ts WHERE series_id = :series_id")
+_OLDEST: Final = text(
+    "UPDATE series_key SET first_ts = :ts WHERE series_id = :series_id AND first_ts > :ts"
+)
 _UNIT: Final = text(
     "UPDATE series_key SET unit = :unit, kind = :kind WHERE node_id = :node_id AND metric = :metric"
 )
@@ -94,10 +100,11 @@ class Stored:
 
 
 class Transaction:
-    """One batch on its way into the database; changes `catalogue` as it goes."""
+    """One batch on its way into `database`; changes `catalogue` as it goes."""
 
-    def __init__(self, connection: Connection, catalogue: Catalogue) -> None:
+    def __init__(self, connection: Connection, catalogue: Catalogue, database: Database) -> None:
         self._connection = connection
+        self._database = database
         self._catalogue = catalogue
         self._stored = Stored()
         self._samples: list[SampleRow] = []
@@ -130,7 +137,7 @@ class Transaction:
     def finish(self) -> Stored:
         """Write what came together. Raises what the database raises."""
         if self._samples:
-            self._stored.samples = samples.write(self._connection, self._samples)
+            self._stored.samples = samples.write(self._connection, self._database, self._samples)
         if self._events:
             self._connection.execute(_EVENT, self._events)
         if self._refused:
@@ -198,9 +205,9 @@ class Transaction:
                 "kind": unit.kind,
                 "ts": sample.ts,
             }
-            made = self._connection.execute(_SERIES, values).scalar_one()
-            known = self._catalogue.series[key] = KnownSeries(int(made), sample.ts)
-        elif sample.ts < known.first_ts:
+            made = self._connection.execute(_SERIES, values).one()
+            known = self._catalogue.series[key] = KnownSeries(made.series_id, made.first_ts)
+        if sample.ts < known.first_ts:
             known.first_ts = sample.ts
             values = {"series_id": known.series_id, "ts": sample.ts}
             self._connection.execute(_OLDEST, values)

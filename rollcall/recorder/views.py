@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 PUBLIC: Final = (
@@ -156,8 +157,8 @@ def drop_all(connection: Connection) -> None:
 
 def create_all(connection: Connection, macros: Mapping[str, str]) -> None:
     """Make every view, in the engine's dialect."""
-    for name, text in _texts(connection.dialect.name).items():
-        connection.exec_driver_sql(f"CREATE VIEW {name} AS {_spelled(text, macros)}")
+    for name, query in _texts(connection.dialect.name).items():
+        connection.execute(text(f"CREATE VIEW {name} AS {_spelled(query, macros)}"))
 
 
 def _spelled(text: str, macros: Mapping[str, str]) -> str:
