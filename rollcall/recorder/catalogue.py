@@ -13,7 +13,10 @@ from typing import Any, Final, Self
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from rollcall.broker.fleet import Fleet
+from rollcall.recorder import fleet_history
 from rollcall.recorder.ledger import Interval, Ledger
+from rollcall.recorder.own_events import CollectorError
 from rollcall.recorder.presence import Presence
 from rollcall.recorder.units import Unit
 
@@ -21,7 +24,8 @@ _NEW_NODE: Final = text("INSERT INTO node (name) VALUES (:name) RETURNING node_i
 _NEW_EPOCH: Final = text(
     "INSERT INTO epoch (node_id, epoch) VALUES (:node_id, :epoch) RETURNING epoch_id"
 )
-_NODES: Final = "SELECT node_id, name, units FROM node"
+_NODES: Final = "SELECT node_id, name, units, labels FROM node"
+_ERRORS: Final = "SELECT node_id, collector, error, ts FROM collector_error"
 _EPOCHS: Final = "SELECT epoch_id, node_id, epoch FROM epoch"
 _LEDGERS: Final = "SELECT epoch_id, first_seq, last_seq, reason FROM ledger"
 _PRESENCES: Final = (
@@ -50,6 +54,11 @@ class Catalogue:
     units: dict[int, dict[str, Unit]] = field(default_factory=dict)
     ledgers: dict[int, Ledger] = field(default_factory=lambda: defaultdict(Ledger))
     presences: dict[int, Presence] = field(default_factory=dict)
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    errors: dict[tuple[int, str], CollectorError] = field(default_factory=dict)
+    clocks_told: dict[int, int] = field(default_factory=dict)
+    fleet: Fleet | None = None
+    new_nodes: set[str] = field(default_factory=set)
     rejections: int = 0
 
     @classmethod
@@ -63,6 +72,7 @@ class Catalogue:
             made.series[key] = KnownSeries(row.series_id, row.first_ts)
         count = connection.execute(text("SELECT count(*) FROM rejection")).scalar_one()
         made.rejections = count
+        made.fleet = fleet_history.newest(connection)
         return made
 
     def refresh(self, connection: Connection, nodes: Collection[str]) -> None:
@@ -78,6 +88,8 @@ class Catalogue:
         if known is None:
             known = int(connection.execute(_NEW_NODE, {"name": name}).scalar_one())
             self.nodes[name] = known
+            self.labels[name] = {}
+            self.new_nodes.add(name)
         return known
 
     def epoch_id(self, connection: Connection, node_id: int, epoch: str) -> int:
@@ -107,12 +119,15 @@ class Catalogue:
             self.nodes[row.name] = row.node_id
             told = json.loads(row.units or "{}")
             self.units[row.node_id] = {metric: Unit(*unit) for metric, unit in told.items()}
+            self.labels[row.name] = json.loads(row.labels or "{}")
         for row in connection.execute(text(_EPOCHS + chosen), values):
             self.epochs[row.node_id][row.epoch] = row.epoch_id
         self._read_ledgers(connection, chosen, values)
         for row in connection.execute(text(_PRESENCES + chosen), values):
             node_id, *known = row
             self.presences[node_id] = Presence(*known)
+        for row in connection.execute(text(_ERRORS + chosen), values):
+            self.errors[row.node_id, row.collector] = CollectorError(row.error, row.ts)
 
     def _read_ledgers(self, connection: Connection, chosen: str, values: dict[str, Any]) -> None:
         intervals: dict[int, list[Interval]] = defaultdict(list)

@@ -17,7 +17,9 @@ from rollcall.recorder.engine import Database
 from rollcall.recorder.rollups import DAY_MS, HOUR_MS, MINUTE_MS
 
 _LATE: Final = "INSERT INTO sealed (ts, value, series_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-_DUE: Final = text("INSERT INTO rollup_due (hour) VALUES (:hour) ON CONFLICT DO NOTHING")
+_DUE: Final = "INSERT INTO rollup_due (hour) VALUES (:hour) ON CONFLICT (hour) DO {}"
+# With several recorders, whoever closes the hour has to wait until we have committed.
+_IF_DUE: Final = {"sqlite": "NOTHING", "postgresql": "UPDATE SET hour = excluded.hour"}
 _PROGRESS: Final = text("SELECT what, upto FROM progress")
 _MERGE: Final = """
 INSERT INTO {table} (series_id, ts, n, vmin, vmax, vsum, vlast)
@@ -79,7 +81,8 @@ def write(connection: Connection, database: Database, rows: list[SampleRow]) -> 
     database.upsert_newest(connection, _newest(rows))
     hours = {row.ts - row.ts % HOUR_MS for row in kept}
     if hours:
-        connection.execute(_DUE, [{"hour": hour} for hour in sorted(hours)])
+        due = text(_DUE.format(_IF_DUE[connection.dialect.name]))
+        connection.execute(due, [{"hour": hour} for hour in sorted(hours)])
     return count + len(ancient)
 
 

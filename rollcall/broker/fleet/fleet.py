@@ -32,6 +32,17 @@ class Fleet:
         named = set(self.rules) if self._document is None else self._named(node, labels)
         return {name: self.rules[name] for name in sorted(named) if self.rules[name].enabled}
 
+    def groups_of(self, node: str, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """Name the groups that a node with these labels is in, sorted."""
+        groups = {} if self._document is None else self._document.groups
+        return tuple(
+            sorted(
+                group
+                for group, members in groups.items()
+                if any(_is_meant(member, node, labels) for member in members)
+            )
+        )
+
     def unused_rules(self) -> list[str]:
         """Name the rules that the document defines and no template or node asks for."""
         document = self._document
@@ -46,11 +57,7 @@ class Fleet:
     def _named(self, node: str, labels: Mapping[str, str]) -> set[str]:
         document = self._document
         assert document is not None
-        groups = {
-            group
-            for group, members in document.groups.items()
-            if any(_is_meant(member, node, labels) for member in members)
-        }
+        groups = set(self.groups_of(node, labels))
         tables: list[Template | NodeTable] = [
             template for template in document.templates.values() if groups & set(template.groups)
         ]
