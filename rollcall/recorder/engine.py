@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from sqlalchemy.engine import Connection, Engine
@@ -75,6 +76,15 @@ class Database(Protocol):
 
     def size_bytes(self, connection: Connection) -> int:
         """Give how much it takes on disk. Raises OSError, and what the database raises."""
+
+    def back_up(self, engine: Engine, target: Path) -> None:
+        """Write a copy of the whole database to the new file `target`.
+
+        Raises RecorderError, and what the database raises; what was begun is removed then.
+        """
+
+    def copy_before(self, schema: str) -> Path | None:
+        """Give the file for the copy made before an upgrade to `schema`; None: nowhere beside."""
 
     def judge(self, error: Exception) -> Verdict:
         """Judge what a failed transaction raised."""

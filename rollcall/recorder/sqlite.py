@@ -57,7 +57,12 @@ class Sqlite:
         "SECONDS": "(({}) / 1000.0)",
     }
 
-    faults: tuple[type[Exception], ...] = (SQLAlchemyError, OverflowError, UnicodeEncodeError)
+    faults: tuple[type[Exception], ...] = (
+        SQLAlchemyError,
+        sqlite3.Error,
+        OverflowError,
+        UnicodeEncodeError,
+    )
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -98,6 +103,20 @@ class Sqlite:
         """Give the size of the file and its log. Raises OSError."""
         parts = (self.path, self.path.with_name(f"{self.path.name}-wal"))
         return sum(part.stat().st_size for part in parts if part.exists())
+
+    def back_up(self, engine: Engine, target: Path) -> None:
+        """Copy with VACUUM INTO: consistent, whatever else is going on."""
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            raw: Any = connection.connection.driver_connection
+            try:
+                raw.execute("VACUUM INTO ?", (str(target),))
+            except BaseException:
+                target.unlink(missing_ok=True)
+                raise
+
+    def copy_before(self, schema: str) -> Path:
+        """Give a file beside ours."""
+        return self.path.with_name(f"{self.path.name}.before-{schema}")
 
     def judge(self, error: Exception) -> Verdict:
         """Judge by the result code of SQLite."""

@@ -32,6 +32,8 @@ from rollcall.recorder.findings import (
     node_of,
 )
 from rollcall.recorder.transaction import Stored, Transaction
+from rollcall.recorder.upgrade import SMALL_BYTES, Upgrade, translated
+from rollcall.service.config import ConfigError, Fault
 
 _log = logging.getLogger(__name__)
 
@@ -150,9 +152,8 @@ class Store:
         if self.is_open:
             return self._engine
         try:
+            self._upgrade(Upgrade(self._database, self._engine))
             with self._engine.begin() as connection:
-                self._database.lock_schema(connection)
-                schema.bring_up_to_date(connection, self._database.macros, self._database.where)
                 self.uuid = schema.identity(connection)
                 self._catalogue = Catalogue.load(connection)
             with self._engine.connect() as connection:
@@ -161,6 +162,27 @@ class Store:
             raise self._translated(error) from error
         self.is_open = True
         return self._engine
+
+    def _upgrade(self, upgrade: Upgrade) -> None:
+        """Make or upgrade the schema; a large database is left to whoever looks after it."""
+        found = upgrade.estimate()
+        if found.theirs is not None and found.steps:
+            if found.size_bytes > SMALL_BYTES:
+                raise ConfigError(
+                    "the configuration",
+                    [
+                        Fault(
+                            "",
+                            f"[recorder] database: {found.where} has schema {found.theirs} and is "
+                            "large; run: rollcall db upgrade",
+                        )
+                    ],
+                )
+            copy = self._database.copy_before(found.ours)
+            if copy is not None:
+                upgrade.back_up(copy)
+                _log.info("%s: copied to %s before the upgrade", found.where, copy)
+        upgrade.apply()
 
     def _close(self) -> None:
         if self._engine is not None:
@@ -204,15 +226,9 @@ class Store:
         return stored
 
     def _translated(self, error: Exception) -> Exception:
-        cause, state = self._database.judge(error)
-        said = str(getattr(error, "orig", error)).strip()
-        if cause is Cause.POISON:
-            return _PoisonError(said)
-        if cause is Cause.WAIT:
-            return DatabaseUnavailableError(state, f"the database cannot be written: {said}")
-        return DatabaseBrokenError(
-            f"the database {self._database.where} is unusable: {said}; {self._database.remedy}"
-        )
+        if self._database.judge(error).cause is Cause.POISON:
+            return _PoisonError(str(getattr(error, "orig", error)).strip())
+        return translated(self._database, error)
 
 
 def _refusal(intake: Intake, finding: Finding, error: str) -> Refused:
