@@ -6,6 +6,7 @@ import threading
 
 from rollcall.broker.session import BrokerError
 from rollcall.broker.topics import Topics
+from rollcall.recorder.engine import Membership
 from rollcall.recorder.errors import RecorderError
 from rollcall.recorder.recorder import SERVICE, Recorder
 from rollcall.recorder.store import Store
@@ -15,7 +16,7 @@ from rollcall.service.settings import Settings
 
 def _record(settings: Settings, _arguments: argparse.Namespace, stop: threading.Event) -> None:
     with Store(settings.recorder.database) as store:
-        recorder = Recorder(store, Topics(settings.broker.prefix))
+        recorder = Recorder(store, Topics(settings.broker.prefix), settings.recorder.keep)
         with recorder.client(settings.broker) as client:
             recorder.run(client, stop)
 

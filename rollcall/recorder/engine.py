@@ -86,6 +86,9 @@ class Database(Protocol):
     def copy_before(self, schema: str) -> Path | None:
         """Give the file for the copy made before an upgrade to `schema`; None: nowhere beside."""
 
+    def free_bytes(self) -> int | None:
+        """Give how much is free where it lies; None: not ours to know. Raises OSError."""
+
     def judge(self, error: Exception) -> Verdict:
         """Judge what a failed transaction raised."""
 

@@ -159,6 +159,9 @@ class Postgresql:
     def copy_before(self, _schema: str) -> None:
         """Give nothing: the recorder's host need not have room or programs for a dump."""
 
+    def free_bytes(self) -> None:
+        """Say that the server's disk is not ours to see."""
+
     def judge(self, error: Exception) -> Verdict:
         """Judge by the SQLSTATE; without one the connection is at fault."""
         original = getattr(error, "orig", error)

@@ -7,6 +7,7 @@ read-only.
 """
 
 import logging
+import shutil
 import sqlite3
 from collections.abc import Collection, Mapping
 from contextlib import closing
@@ -117,6 +118,10 @@ class Sqlite:
     def copy_before(self, schema: str) -> Path:
         """Give a file beside ours."""
         return self.path.with_name(f"{self.path.name}.before-{schema}")
+
+    def free_bytes(self) -> int:
+        """Give what is free in the file's folder. Raises OSError."""
+        return shutil.disk_usage(self.path.parent).free
 
     def judge(self, error: Exception) -> Verdict:
         """Judge by the result code of SQLite."""

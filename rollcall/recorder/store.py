@@ -6,7 +6,7 @@ the offender stands alone, and that one is stored as a refusal.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -122,6 +122,21 @@ class Store:
         """
         return not self._shared or self.apply(self._database.lead)
 
+    def refresh(self, nodes: Collection[str]) -> None:
+        """Hear what other recorders have stored of `nodes`.
+
+        Raises DatabaseUnavailableError and DatabaseBrokenError.
+        """
+        if not self._shared:
+            return
+        catalogue, self._catalogue = self._catalogue, None
+        if catalogue is None:
+            catalogue = self.apply(Catalogue.load)
+        else:
+            known = catalogue
+            self.apply(lambda connection: known.refresh(connection, nodes))
+        self._catalogue = catalogue
+
     def receipt(self, node: str) -> Receipt | None:
         """Give what may be said to `node`: None when nothing of it is known."""
         current = None if self._catalogue is None else self._catalogue.current_epoch(node)
@@ -141,6 +156,10 @@ class Store:
         Raises OSError, DatabaseUnavailableError and DatabaseBrokenError.
         """
         return self.apply(self._database.size_bytes)
+
+    def free_bytes(self) -> int | None:
+        """Give how much is free where the database lies; None: not known. Raises OSError."""
+        return self._database.free_bytes()
 
     def open(self) -> Engine:
         """Open the database unless it is open: make or upgrade the schema, load what is known.

@@ -214,7 +214,7 @@ def test_receipts_of_another_database_end_the_recorder(
 
 
 def test_a_database_that_we_do_not_have_ends_with_78(recorder: RecorderProcess) -> None:
-    recorder._environment["ROLLCALL_RECORDER__DATABASE"] = "postgresql://host/db"
+    recorder._environment["ROLLCALL_RECORDER__DATABASE"] = "mysql://host/db"
     recorder.launch()
     assert recorder.ended() == 78
-    assert "'postgresql' is not supported" in recorder.log.read_text("utf-8")
+    assert "'mysql' is not supported" in recorder.log.read_text("utf-8")
