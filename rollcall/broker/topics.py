@@ -264,6 +264,10 @@ class Topics:
         """
         return self._fill(kind, names, wildcards=True)
 
+    def places(self, kind: Kind) -> int:
+        """Give how many names a topic of `kind` takes."""
+        return sum(level in _ACCEPTS for level in _BY_KIND[kind].levels)
+
     def parse(self, topic: str) -> Address:
         """Take a topic apart. Raises TopicError when it is not one of the tree's."""
         prefix, _, rest = topic.partition("/")
@@ -302,6 +306,11 @@ def _match(pattern: tuple[str, ...], levels: list[str]) -> tuple[str, ...] | Non
         else:
             return None
     return tuple(names)
+
+
+def shared_filter(group: str, topic_filter: str) -> str:
+    """Give the filter by which the members of `group` divide the messages of `topic_filter`."""
+    return f"$share/{group}/{topic_filter}"
 
 
 def branch_of(kind: Kind) -> Branch:

@@ -15,8 +15,10 @@ from rollcall.service.settings import Settings
 
 
 def _record(settings: Settings, _arguments: argparse.Namespace, stop: threading.Event) -> None:
-    with Store(settings.recorder.database) as store:
-        recorder = Recorder(store, Topics(settings.broker.prefix), settings.recorder.keep)
+    chosen = settings.recorder
+    membership = Membership(chosen.name, chosen.shared)
+    with Store(chosen.database, membership) as store:
+        recorder = Recorder(store, Topics(settings.broker.prefix), chosen.keep, membership)
         with recorder.client(settings.broker) as client:
             recorder.run(client, stop)
 

@@ -66,6 +66,7 @@ class Health:
     lag_seconds: float = 0.0
     queue: int = 0
     database: str = "ok"
+    leads: bool = False
     space: Space = field(default_factory=Space)
     reports_per_second: float = 0.0
     samples_per_second: float = 0.0
@@ -118,6 +119,7 @@ class Health:
             "lag_seconds": round(self.lag_seconds, 3),
             "queue": self.queue,
             "database": self.database,
+            "leads": self.leads,
             "database_bytes": self.space.taken_bytes,
             "free_bytes": free,
             "days_until_full": None if days is None else round(days, 1),

@@ -75,8 +75,12 @@ class _Waiting:
 class Recorder:
     """Moves messages from a broker into an open `store`, exactly once."""
 
-    def __init__(self, store: Store, topics: Topics, keep: Keep) -> None:
+    def __init__(
+        self, store: Store, topics: Topics, keep: Keep, membership: Membership | None = None
+    ) -> None:
         self._store = store
+        self._membership = membership or Membership()
+        self._subscriptions = Subscriptions(topics, self._membership)
         self._upkeep = Upkeep(store, keep)
         self._commands = Commands(self._upkeep)
         self._topics = topics
@@ -92,7 +96,6 @@ class Recorder:
         self._leads = False
         self._look_at_s = 0.0
         self._overflowed = 0
-        self._own_commands = topics.topic(Kind.COMMAND, SERVICE)
 
     def client(self, endpoint: Endpoint) -> BrokerClient:
         """Make the recorder's session: kept by the broker for an hour, acknowledged by hand.
@@ -136,8 +139,9 @@ class Recorder:
             if self._is_due():
                 self._commit(client)
             self._say_receipts(client)
-            if self._subscribed:
+            if self._leads:
                 self._upkeep.step(time.monotonic())
+            if self._subscribed:
                 self._health.look(time.monotonic(), self._space)
         if self._waiting:
             self._commit(client)
@@ -173,7 +177,7 @@ class Recorder:
         except DatabaseUnavailableError:
             return
         if leads != self._leads:
-            self._leads = leads
+            self._leads = self._health.leads = leads
             if leads:
                 self._hold_down.connected(now_s)
                 client.subscribe(self._subscriptions.of_leader)
@@ -208,15 +212,13 @@ class Recorder:
         self._say_receipts(client)
         if not self._subscribed:
             self._subscribed = True
-            alerts = self._topics.topic_filter(Kind.ALERT, "+", "+")
-            fleet = self._topics.topic(Kind.FLEET)
-            more = (self._topics.nodes_filter, alerts, fleet, self._own_commands)
-            client.subscribe([(topic_filter, 1) for topic_filter in more])
+            client.subscribe(self._subscriptions.of_member)
+            self._follow_lead(client)
 
     def _sort(self, client: BrokerClient, arrived: Arrived) -> None:
         if arrived.topic == self._subscriptions.own_status:
             client.acknowledge(arrived)
-        elif arrived.topic == self._own_commands:
+        elif arrived.topic == self._subscriptions.own_commands:
             self._obey(client, arrived)
         elif self._is_receipt(arrived.topic):
             self._compare(arrived)
@@ -227,7 +229,7 @@ class Recorder:
         payload, replayed = arrived.payload, arrived.replayed
         reply = self._commands.answer(payload, replayed=replayed, now_s=time.time())
         if reply is not None:
-            topic = self._topics.topic(Kind.SERVICE_REPLY, SERVICE, reply.id)
+            topic = self._topics.topic(Kind.SERVICE_REPLY, self._membership.name, reply.id)
             client.publish(topic, encode(reply))
         client.acknowledge(arrived)
 

@@ -122,7 +122,15 @@ class Recorder(Section):
 
     database: str = Field(
         default_factory=lambda: f"sqlite:///{data_folder() / 'rollcall.db'}",
-        description="URL of the database: sqlite:///path/to/rollcall.db",
+        description="URL of the database: sqlite:///path/to/rollcall.db or "
+        "postgresql://user@host/db",
+    )
+    name: str = Field(
+        "recorder", pattern=r"^recorder(-[a-z0-9-]{1,40})?$", description="its service name"
+    )
+    shared: bool = Field(
+        False,
+        description="whether recorders of other names divide the work on the same PostgreSQL",
     )
     keep: Keep = Field(Keep(), description="how long what is kept")
 

@@ -177,6 +177,12 @@ class BrokerClient:
         if self._connected:
             self._subscribe(subscriptions)
 
+    def unsubscribe(self, subscriptions: Sequence[tuple[str, int]]) -> None:
+        """Subscribe to these no more."""
+        self._subscriptions = [each for each in self._subscriptions if each not in subscriptions]
+        if self._connected:
+            self._paho.unsubscribe([name for name, _ in subscriptions])
+
     def acknowledge(self, arrived: Arrived) -> bool:
         """Acknowledge a message, only on the connection that brought it; say whether it went.
 

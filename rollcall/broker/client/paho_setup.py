@@ -66,7 +66,7 @@ def _load_password(paho: Client, endpoint: Endpoint) -> None:
 def connect_properties(session: Session, *, will_delay_s: int | None) -> Properties:
     """Give the properties of CONNECT; `will_delay_s` is None without a will."""
     properties = _properties(PacketTypes.CONNECT)
-    if session.expiry_s or will_delay_s is not None:
+    if not session.ends_at_once and (session.expiry_s or will_delay_s is not None):
         # The will comes early when the session ends before the will delay is over.
         properties.SessionExpiryInterval = max(session.expiry_s, (will_delay_s or 0) + _MARGIN_S)
     if session.receive_maximum:
