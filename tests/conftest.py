@@ -18,9 +18,9 @@ def broker(tmp_path: Path) -> Iterator[BrokerUnderTest]:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlUnderTest]:
+def postgresql() -> Iterator[PostgresqlUnderTest]:
     """A real PostgreSQL for all tests that break nothing of it."""
-    with PostgresqlUnderTest(tmp_path_factory.mktemp("postgresql")) as running:
+    with PostgresqlUnderTest() as running:
         yield running
 
 

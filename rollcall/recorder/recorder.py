@@ -178,6 +178,7 @@ class Recorder:
             return
         if leads != self._leads:
             self._leads = self._health.leads = leads
+            client.announce()
             if leads:
                 self._hold_down.connected(now_s)
                 client.subscribe(self._subscriptions.of_leader)
@@ -317,10 +318,9 @@ class Recorder:
         self._health.queue = len(self._waiting) - len(batch)
         self._receipts.want(stored.nodes)
         self._say_receipts(client)
-        for waiting in batch:
+        for _ in batch:
             self._waiting.popleft()
-            if waiting.arrived is not None:
-                client.acknowledge(waiting.arrived)
+        client.acknowledge(*(each.arrived for each in batch if each.arrived is not None))
 
     def _be_well(self, client: BrokerClient) -> None:
         if self._health.database != "ok":

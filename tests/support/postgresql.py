@@ -5,8 +5,9 @@ import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -37,22 +38,22 @@ def program(name: str) -> str:
 class PostgresqlUnderTest:
     """A server on a socket in `folder`; a context manager.
 
-    It refuses to run as root: then it is run by `postgres`, or by `nobody`.
+    It refuses to run as root: then it is run by `postgres`, or by `nobody`, who may not enter the
+    folders of pytest; so it has one of its own.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self) -> None:
+        self.folder = Path()
+        self._opened = ExitStack()
         self._user = _unprivileged() if os.getuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
         self._made = 0
 
     def __enter__(self) -> Self:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        made = self._opened.enter_context(tempfile.TemporaryDirectory(prefix="rollcall-pg-"))
+        self.folder = Path(made)
         if self._user:
             shutil.chown(self.folder, self._user)
-            for parent in self.folder.parents:
-                if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
-                    parent.chmod(parent.stat().st_mode | 0o011)
         initdb = [program("initdb"), "-D", self._cluster, "-U", "rollcall", "-A", "trust"]
         initdb += ["-E", "UTF8", "--locale=C", "--no-sync"]
         subprocess.run([*self._as_user(), *initdb], check=True, capture_output=True)
@@ -69,6 +70,7 @@ class PostgresqlUnderTest:
     ) -> None:
         if self._process is not None and self._process.poll() is None:
             self.stop(signal.SIGQUIT)
+        self._opened.close()
 
     def url(self, name: str) -> str:
         return f"postgresql://rollcall@/{name}?host={self.folder}"
