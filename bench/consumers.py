@@ -60,15 +60,19 @@ def _ceiling(arguments: argparse.Namespace) -> int:
     )
     taken = 0
     ends_s = time.monotonic() + arguments.seconds
+    waiting: list[session.Arrived] = []
     with client:
         while taken < arguments.count and time.monotonic() < ends_s:
             item = client.receive(0.2)
+            if len(waiting) >= RECEIVE_MAXIMUM // 2 or item is None:
+                client.acknowledge(*waiting)
+                waiting.clear()
             if isinstance(item, session.Ready):
                 _say("ready", 0)
             elif isinstance(item, session.Arrived):
                 arrival = Arrival(time.time_ns() // 1_000_000, Freshness.LIVE)
                 intake.read(topics, item.topic, item.payload, arrival)
-                client.acknowledge(item)
+                waiting.append(item)
                 taken += 1
     return taken
 

@@ -207,7 +207,7 @@ def _main() -> None:
         results = [_consume("ceiling", "ceiling: receive and decode only", arguments, folder)]
         lite = f"sqlite:///{folder}/{{}}.db"
         results.append(_record("recorder, SQLite", lite.format("full"), arguments))
-        with PostgresqlUnderTest(folder / "pg") as server, server.databases() as make:
+        with PostgresqlUnderTest() as server, server.databases() as make:
             results.append(_record("recorder, PostgreSQL", make(), arguments))
             lags = [
                 _lag("SQLite", lite.format("half"), results[1].per_s / 2, arguments),

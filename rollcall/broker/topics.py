@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 VERSION: Final = "v1"
@@ -270,15 +270,7 @@ class Topics:
 
     def parse(self, topic: str) -> Address:
         """Take a topic apart. Raises TopicError when it is not one of the tree's."""
-        prefix, _, rest = topic.partition("/")
-        version, _, path = rest.partition("/")
-        if prefix == self.prefix and version == VERSION:
-            levels = path.split("/")
-            for branch in BRANCHES:
-                names = _match(branch.levels, levels)
-                if names is not None:
-                    return Address(branch.kind, *names)
-        raise TopicError(f"no topic of the tree under {self.root}: {topic[:200]!r}")
+        return _parsed(self.root, topic)
 
     def _fill(self, kind: Kind, names: tuple[str, ...], *, wildcards: bool) -> str:
         levels = list(_BY_KIND[kind].levels)
@@ -290,6 +282,18 @@ class Topics:
                 raise TopicError(f"{name[:200]!r} cannot be the {levels[place]} of a {kind} topic")
             levels[place] = name
         return "/".join((self.root, *levels))
+
+
+# The same topics come again and again; what is no topic of the tree is not remembered.
+@lru_cache(maxsize=16_384)
+def _parsed(root: str, topic: str) -> Address:
+    if topic.startswith(f"{root}/"):
+        levels = topic[len(root) + 1 :].split("/")
+        for branch in BRANCHES:
+            names = _match(branch.levels, levels)
+            if names is not None:
+                return Address(branch.kind, *names)
+    raise TopicError(f"no topic of the tree under {root}: {topic[:200]!r}")
 
 
 def _match(pattern: tuple[str, ...], levels: list[str]) -> tuple[str, ...] | None:

@@ -6,6 +6,7 @@ Times are integer milliseconds since 1970, UTC. Every text fits a column of eith
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from rollcall.broker.messages import Offline, Online
 from rollcall.recorder.units import Unit
@@ -43,8 +44,7 @@ class Number:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One number of one series at one time; `instance` is empty where there is only one."""
 
     metric: str

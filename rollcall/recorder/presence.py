@@ -19,6 +19,7 @@ from rollcall.recorder.findings import Seen, StatusFound
 
 # 2020-01-01; hosts without a clock chip wake up in 1970 or where they fell asleep.
 _CLOCKS_SET_SINCE_MS: Final = 1_577_836_800_000
+_AT_ONCE_MS: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,12 @@ def with_status(presence: Presence, found: StatusFound) -> tuple[Presence, Chang
 def with_sign_of_life(presence: Presence, seen: Seen) -> tuple[Presence, list[Change]]:
     """Take in a sign of life; give the period of silence that it ends, if it was a long one.
 
-    While nobody was listening, nobody was silent: what happened meanwhile is not known.
+    While nobody was listening, nobody was silent: what happened meanwhile is not known. Of signs
+    that come within a quarter of a second the first is kept.
     """
+    last_ms = presence.last_seen_ts
+    if last_ms is not None and 0 <= seen.ts - last_ms < _AT_ONCE_MS:
+        return presence, []
     known = replace(presence, last_seen_ts=max(seen.ts, presence.last_seen_ts or 0))
     if presence.state != "online" or seen.listening_since_ms is None:
         return known, []

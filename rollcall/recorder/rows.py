@@ -108,15 +108,18 @@ def seen_at(time_s: float, interval_s: float, arrival: Arrival) -> int:
 
 def samples_of(collector: str, reading: Report | BacklogReport, ts: int) -> tuple[Sample, ...]:
     """Give the samples of a report; an unknown value (`null`) is none. Raises RowError."""
-    per_instance: dict[str, Fields] = {"": reading.fields or {}}
+    found = _of_fields(collector, "", reading.fields or {}, ts)
     for instance, fields in (reading.instances or {}).items():
-        per_instance[text_of(instance)] = fields
-    return tuple(
+        found += _of_fields(collector, text_of(instance), fields, ts)
+    return tuple(found)
+
+
+def _of_fields(collector: str, instance: str, fields: Fields, ts: int) -> list[Sample]:
+    return [
         Sample(f"{collector}.{field}", instance, ts, number_of(number))
-        for instance, fields in per_instance.items()
         for field, number in fields.items()
         if number is not None
-    )
+    ]
 
 
 def report_of(

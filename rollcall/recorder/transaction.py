@@ -179,8 +179,9 @@ class Transaction:
         node_id = self._node_id(node)
         epoch_id = self._catalogue.epoch_id(self._connection, node_id, epoch)
         ledger = self._catalogue.ledgers[epoch_id]
-        self._ledgers_before.setdefault(epoch_id, ledger.copy())
-        self._stored.nodes.add(node)
+        if epoch_id not in self._ledgers_before:
+            self._ledgers_before[epoch_id] = ledger.copy()
+            self._stored.nodes.add(node)
         return ledger
 
     def _is_new(self, number: Number) -> bool:

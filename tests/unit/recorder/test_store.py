@@ -38,7 +38,7 @@ def poisoned(seq: int) -> Intake:
     """A report with a text that no engine can hold; no codec lets one through."""
     good = reading(seq)
     (found,) = [item for item in good.findings if isinstance(item, ReportFound)]
-    bad = replace(found, samples=(replace(found.samples[0], instance="\ud800"),))
+    bad = replace(found, samples=(found.samples[0]._replace(instance="\ud800"),))
     return replace(good, findings=(bad,))
 
 
