@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
+from rollcall.recorder.engine import CLAIMED
 from rollcall.recorder.errors import DatabaseUnavailableError, RecorderError
 from rollcall.recorder.upgrade import Estimate, Upgrade, unfinished_of
 from rollcall.service.lock import AlreadyRunningError
@@ -69,7 +70,7 @@ def _explained() -> Iterator[None]:
     except AlreadyRunningError as error:
         raise CommandError(str(error), "stop the recorder, and run this again") from error
     except DatabaseUnavailableError as error:
-        if error.state == "locked":
+        if error.state in {"locked", CLAIMED}:
             raise CommandError(str(error), "stop the recorder, and run this again") from error
         remedy = "look whether the database runs, and run this again"
         raise CommandError(str(error), remedy, EXIT_OUT_OF_REACH) from error

@@ -9,11 +9,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DataError, IntegrityError
 
+# The state of a database that another recorder holds, or held until a moment ago.
+CLAIMED: Final = "claimed"
 # (ts, value, series_id) each.
 SampleRows = Sequence[tuple[int, float, int]]
 

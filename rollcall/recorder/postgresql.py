@@ -23,12 +23,12 @@ from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from rollcall.recorder.engine import Cause, Membership, SampleRows, Verdict, is_poison
+from rollcall.recorder.engine import CLAIMED, Cause, Membership, SampleRows, Verdict, is_poison
 from rollcall.recorder.errors import DatabaseUnavailableError, RecorderError
 from rollcall.service.config import ConfigError, Fault
 from rollcall.service.lock import AlreadyRunningError
 
-_ALREADY_AFTER_S: Final = 20.0
+_ALREADY_AFTER_S: Final = 5.0
 _DAY_MS: Final = 86_400_000
 _DAYS_AHEAD: Final = 2
 _CONNECT: Final = {
@@ -273,7 +273,7 @@ class Postgresql:
         )
         if now_s - self._locked_since_s > _ALREADY_AFTER_S:
             raise AlreadyRunningError(said)
-        raise DatabaseUnavailableError("locked", said)
+        raise DatabaseUnavailableError(CLAIMED, said)
 
 
 def partition_of(day: int) -> str:

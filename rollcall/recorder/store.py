@@ -6,6 +6,7 @@ the offender stands alone, and that one is stored as a refusal.
 """
 
 import logging
+import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -16,7 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 from rollcall.broker.messages import Receipt
 from rollcall.recorder import schema
 from rollcall.recorder.catalogue import Catalogue
-from rollcall.recorder.engine import Cause, Membership
+from rollcall.recorder.engine import CLAIMED, Cause, Membership
 from rollcall.recorder.engines import database_of
 from rollcall.recorder.errors import (
     DatabaseBrokenError,
@@ -38,6 +39,7 @@ from rollcall.service.config import ConfigError, Fault
 _log = logging.getLogger(__name__)
 
 _MAX_OFFENDERS: Final = 3
+_CLAIM_EVERY_S: Final = 0.25
 
 _Entry = tuple[Intake, Finding]
 _T = TypeVar("_T")
@@ -75,9 +77,7 @@ class Store:
             ) from error
         try:
             self._engine = self._database.open()
-            self.open()
-        except DatabaseUnavailableError as error:
-            _log.warning("%s", error)
+            self._open_unless_away()
         except BaseException:
             self._close()
             raise
@@ -181,6 +181,18 @@ class Store:
             raise self._translated(error) from error
         self.is_open = True
         return self._engine
+
+    def _open_unless_away(self) -> None:
+        while True:
+            try:
+                self.open()
+            except DatabaseUnavailableError as error:
+                # To go on would take the place at the broker of whoever holds it.
+                if error.state == CLAIMED:
+                    time.sleep(_CLAIM_EVERY_S)
+                    continue
+                _log.warning("%s", error)
+            return
 
     def _upgrade(self, upgrade: Upgrade) -> None:
         """Make or upgrade the schema; a large database is left to whoever looks after it."""
