@@ -51,7 +51,9 @@ class _Sample(_Table):
 
 def _ceiling(arguments: argparse.Namespace) -> int:
     topics = Topics()
-    asked = session.Session(receive_maximum=RECEIVE_MAXIMUM, manual_acknowledgement=True)
+    asked = session.Session(
+        receive_maximum=RECEIVE_MAXIMUM, manual_acknowledgement=True, inbox_limit=1_000_000
+    )
     client = BrokerClient(
         Broker(port=arguments.port),
         client_id="ceiling",

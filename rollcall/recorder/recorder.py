@@ -96,6 +96,7 @@ class Recorder:
         self._leads = False
         self._look_at_s = 0.0
         self._overflowed = 0
+        self._fetched = 0
 
     def client(self, endpoint: Endpoint) -> BrokerClient:
         """Make the recorder's session: kept by the broker for an hour, acknowledged by hand.
@@ -139,6 +140,7 @@ class Recorder:
             if self._is_due():
                 self._commit(client)
             self._say_receipts(client)
+            self._fetch_dropped(client)
             if self._leads:
                 self._upkeep.step(time.monotonic())
             if self._subscribed:
@@ -146,6 +148,17 @@ class Recorder:
         if self._waiting:
             self._commit(client)
             self._say_receipts(client)
+
+    def _fetch_dropped(self, client: BrokerClient) -> None:
+        """Connect anew when the inbox had no room, so that the broker sends again what is missing.
+
+        Mosquitto may have more under way than our Receive Maximum while it works off a queue;
+        without this, what was dropped would count against it for ever.
+        """
+        if client.dropped > self._fetched and not self._waiting:
+            _log.warning("%d messages had no room; asking for them again", client.dropped)
+            self._fetched = client.dropped
+            client.reconnect()
 
     def _wait_for_database(self, client: BrokerClient, stop: threading.Event) -> None:
         """Open the database, however long it is away; what comes until then is looked at later."""
