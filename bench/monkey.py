@@ -22,7 +22,7 @@ _SETTLE_S = 900.0
 
 
 def raged(engine: str, seconds: float, seed: int) -> tuple[Account, dict[str, int], float]:
-    """Run it on one engine; give the account, how often what was done, and how long settling took."""
+    """Run it on one engine; give the account, how often what was done, and the time to settle."""
     with ExitStack() as opened:
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="rollcall-monkey-"))
         server = None
