@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from rollcall.broker import messages
 from rollcall.broker.codec import Codec
+from rollcall.broker.fleet import Document, NodeTable, Template
 from rollcall.broker.topics import (
     BRANCHES,
     DEFAULT_PREFIX,
@@ -65,10 +66,12 @@ def generated() -> dict[Path, str]:
         for kind, codec in _CODECS.items()
     }
     topics, security = Path("docs/topics.md"), Path("docs/security.md")
+    fleet = Path("docs/fleet.md")
     return {
         **schemas,
         Path("docs/rollcall.sample.toml"): sample_configuration(),
         topics: _between_marks((_ROOT / topics).read_text("utf-8"), "topics", topic_table()),
+        fleet: _between_marks((_ROOT / fleet).read_text("utf-8"), "fleet keys", fleet_keys()),
         security: _between_marks((_ROOT / security).read_text("utf-8"), "access", access_table()),
     }
 
@@ -93,6 +96,26 @@ def access_table() -> str:
     lines = [f"| `{topic}` | {writers} | {readers} |" for topic, writers, readers in rows]
     head = ("| topic | may publish | may receive |", "|---|---|---|")
     return "\n".join((*head, *lines, ""))
+
+
+def fleet_keys() -> str:
+    """Write every key of the fleet document as tables in Markdown, one for each kind of table."""
+    kinds = (
+        ("The document", Document),
+        ("A template, `[templates.NAME]`", Template),
+        ("A node, `[nodes.NAME]`", NodeTable),
+    )
+    return "\n".join(line for title, model in kinds for line in _key_table(title, model))
+
+
+def _key_table(title: str, model: type[BaseModel]) -> list[str]:
+    lines = [f"**{title}**", "", "| key | default | meaning |", "|---|---|---|"]
+    for name, field in model.model_fields.items():
+        value = field.get_default(call_default_factory=True)
+        shown = "required" if field.is_required() else f"`{json.dumps(value)}`"
+        default = "none" if value is None else shown
+        lines.append(f"| `{field.alias or name}` | {default} | {field.description} |")
+    return [*lines, ""]
 
 
 def _who(roles: tuple[Role, ...], levels: tuple[str, ...]) -> str:

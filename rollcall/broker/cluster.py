@@ -22,6 +22,8 @@ from rollcall.broker import messages
 from rollcall.broker.messages import (
     Alert,
     AlertEnded,
+    Applied,
+    Fleet,
     Info,
     Number,
     Offline,
@@ -100,6 +102,7 @@ class NodeView:
     interval_s: float
     info: Info | None
     reports: Mapping[str, HeldReport]
+    applied: Applied | None = None
 
     def value(self, metric: str, now: Now, instance: str | None = None) -> Value | None:
         """Give the newest number of `collector.field`, or None when there is none."""
@@ -138,6 +141,7 @@ class _Node:
     alive_s: float | None = None
     newest_time: float | None = None
     info: Info | None = None
+    applied: Applied | None = None
     reports: dict[str, HeldReport] = field(default_factory=dict)
 
     def interval_s(self) -> float:
@@ -153,13 +157,14 @@ class _Node:
 
 
 class Cluster:
-    """The newest state of every node, service and alert."""
+    """The newest state of every node, service and alert, and the fleet document in force."""
 
     def __init__(self) -> None:
         self._nodes: dict[str, _Node] = {}
         self._connected_s: float | None = None
         self.alerts: dict[tuple[str, str], Alert] = {}
         self.services: dict[str, ServiceOnline | ServiceOffline] = {}
+        self.fleet: Fleet | None = None
 
     def connected(self, now: Now) -> None:
         """Note that our own connection was made: the hold-down begins."""
@@ -179,11 +184,12 @@ class Cluster:
                 self._fold_report(address, payload, replayed=replayed, now=now)
             case Kind.ALERT:
                 self._fold_alert(address, payload)
+            case Kind.APPLIED:
+                self._fold_applied(address.name, payload)
+            case Kind.FLEET:
+                self.fleet = messages.FLEET.decode(payload) if payload else None
             case Kind.SERVICE_STATUS:
-                if payload:
-                    self.services[address.name] = messages.SERVICE_STATUS.decode(payload)
-                else:
-                    self.services.pop(address.name, None)
+                self._fold_service(address.name, payload)
             case _:
                 pass
 
@@ -195,6 +201,24 @@ class Cluster:
         """Give one node as it is at `now`; None when nothing of it was ever seen."""
         node = self._nodes.get(name)
         return None if node is None else self._view(name, node, now)
+
+    def drift(self, view: NodeView) -> str | None:
+        """Say in what a node does not follow the fleet document in force; None if it does."""
+        applied, fleet = view.applied, self.fleet
+        if fleet is None:
+            stale = applied is not None and applied.revision > 0
+            return (
+                f"fleet revision {applied.revision}, which is gone" if applied and stale else None
+            )
+        if applied is None:
+            return f"has not answered to fleet revision {fleet.revision}"
+        if applied.digest != fleet.digest:
+            refused = f": {applied.problems[0]}" if applied.problems else ""
+            return f"fleet revision {applied.revision}, not {fleet.revision}{refused}"
+        if applied.problems:
+            more = f" (and {len(applied.problems) - 1} more)" if len(applied.problems) > 1 else ""
+            return f"fleet revision {applied.revision} but for {applied.problems[0]}{more}"
+        return None
 
     def worst_first(self, now: Now) -> list[NodeView]:
         """Order nodes: critical, lost, stale, warning, stopped, ok; then newest change."""
@@ -259,6 +283,17 @@ class Cluster:
         node.reports[address.leaf] = HeldReport(report, None if replayed else now.monotonic_s)
         node.newest_time = max(node.newest_time or 0, report.time)
 
+    def _fold_applied(self, name: str, payload: bytes) -> None:
+        applied = messages.APPLIED.decode(payload) if payload else None
+        if applied is not None or name in self._nodes:
+            self._nodes.setdefault(name, _Node()).applied = applied
+
+    def _fold_service(self, name: str, payload: bytes) -> None:
+        if payload:
+            self.services[name] = messages.SERVICE_STATUS.decode(payload)
+        else:
+            self.services.pop(name, None)
+
     def _fold_alert(self, address: Address, payload: bytes) -> None:
         alert = messages.ALERT.decode(payload) if payload else None
         if alert is None or isinstance(alert, AlertEnded):
@@ -282,6 +317,7 @@ class Cluster:
             interval_s=node.interval_s(),
             info=node.info,
             reports=node.reports,
+            applied=node.applied,
         )
 
     def _holds_back(self, node: _Node, reason: str | None, now: Now) -> bool:

@@ -111,6 +111,7 @@ class Info(Message):
     boot: Line | None = None
     boot_time: Time | None = None
     agent: Line
+    groups: list[Line] = []
     labels: dict[Line, Line] = {}
     description: Line | None = None
     interval: Interval
@@ -210,11 +211,16 @@ class Applied(Message):
 
 
 class Fleet(Message):
-    """The fleet document in force, as published; `rollcall.broker.fleet` reads `document`."""
+    """The fleet document in force, as published; `rollcall.broker.fleet` reads `document`.
+
+    `file` is what it was made of, `lines` where in it each rule stands.
+    """
 
     revision: Counter
     digest: Line
     document: dict[str, JsonValue]
+    file: Line | None = None
+    lines: dict[Line, Counter] = {}
 
 
 class Command(Message):

@@ -15,6 +15,8 @@ from rollcall.console.up import up
     later={
         "db": ("rollcall.console.db", "recorder"),
         "broker": ("rollcall.console.broker", "broker"),
+        "fleet": ("rollcall.console.fleet", "console"),
+        "command": ("rollcall.console.command", "console"),
         "node": ("rollcall.console.node", "broker"),
     },
     context_settings={"help_option_names": ["-h", "--help"]},

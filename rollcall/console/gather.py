@@ -1,18 +1,23 @@
-"""Ask the broker for everything it retains, once, and fold it into the state of the cluster."""
+"""Ask the broker for everything it retains, and fold it into the state of the cluster."""
 
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.cluster import Cluster, Now
 from rollcall.broker.codec import DecodeError
 from rollcall.broker.session import Arrived, BrokerError, Lost, Ready
-from rollcall.broker.topics import Kind, TopicError, Topics
+from rollcall.broker.topics import Address, Kind, TopicError, Topics
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError
 from rollcall.service.settings import Broker
 
 _WITHIN_S: Final = 5.0
 _ANY: Final = "+"
+_NAMES: Final = {Kind.METRICS: 2, Kind.ALERT: 2, Kind.FLEET: 0}
+OF_NODES: Final = (Kind.STATUS, Kind.INFO, Kind.APPLIED, Kind.FLEET)
+EVERYTHING: Final = (*OF_NODES, Kind.METRICS, Kind.ALERT, Kind.SERVICE_STATUS)
 
 
 def now() -> Now:
@@ -20,48 +25,71 @@ def now() -> Now:
     return Now(wall_s=time.time(), monotonic_s=time.monotonic())
 
 
+class Link:
+    """An open connection and the cluster as it is heard on it; made by `linked`."""
+
+    def __init__(self, broker: Broker, client: BrokerClient) -> None:
+        self.topics = Topics(broker.prefix)
+        self.client = client
+        self.cluster = Cluster()
+        self.unreadable = 0
+        self._where = f"{broker.host}:{broker.port}"
+
+    def hear(self, timeout_s: float) -> Arrived | Ready | None:
+        """Wait for one message and fold it. Raises CommandError when the connection is lost."""
+        item = self.client.receive(timeout_s)
+        if isinstance(item, Lost):
+            raise self.out_of_reach(item.reason)
+        if isinstance(item, Arrived):
+            try:
+                address = self.topics.parse(item.topic)
+                self.cluster.fold(address, item.payload, replayed=item.replayed, now=now())
+            except (TopicError, DecodeError):
+                self.unreadable += 1
+        return item
+
+    def address_of(self, arrived: Arrived) -> Address | None:
+        """Say what a message is about; None for a topic that is not of the tree."""
+        try:
+            return self.topics.parse(arrived.topic)
+        except TopicError:
+            return None
+
+    def out_of_reach(self, why: str) -> CommandError:
+        """Say that the broker cannot be talked to."""
+        return CommandError(
+            f"the broker at {self._where} is out of reach: {why}",
+            "rollcall up, or set [broker] host and port in rollcall.toml",
+            EXIT_OUT_OF_REACH,
+        )
+
+
+@contextmanager
+def linked(broker: Broker, kinds: Sequence[Kind] = EVERYTHING) -> Iterator[Link]:
+    """Give a connection on which all that the broker retains of these kinds has been heard.
+
+    Raises CommandError with exit code 5 when the broker does not answer within 5 s.
+    """
+    topics = Topics(broker.prefix)
+    filters = [topics.topic_filter(kind, *[_ANY] * _NAMES.get(kind, 1)) for kind in kinds]
+    # QoS 0: the broker then sends all that it retains, in order, before it says we subscribed.
+    client = BrokerClient(broker, client_id="", subscriptions=[(name, 0) for name in filters])
+    try:
+        with client:
+            link = Link(broker, client)
+            deadline_s = time.monotonic() + _WITHIN_S
+            while not isinstance(link.hear(0.5), Ready):
+                if time.monotonic() > deadline_s:
+                    raise link.out_of_reach("no answer")
+            yield link
+    except BrokerError as error:
+        raise CommandError(str(error), "rollcall config", EXIT_OUT_OF_REACH) from error
+
+
 def gather(broker: Broker) -> tuple[Cluster, int]:
     """Give the cluster as the broker retains it, and how many messages were unreadable.
 
     Raises CommandError with exit code 5 when the broker does not answer within 5 s.
     """
-    topics = Topics(broker.prefix)
-    filters = [
-        topics.topic_filter(Kind.STATUS, _ANY),
-        topics.topic_filter(Kind.INFO, _ANY),
-        topics.topic_filter(Kind.METRICS, _ANY, _ANY),
-        topics.topic_filter(Kind.ALERT, _ANY, _ANY),
-        topics.topic_filter(Kind.SERVICE_STATUS, _ANY),
-    ]
-    # QoS 0: the broker then sends all that it retains, in order, before it says we subscribed.
-    client = BrokerClient(broker, client_id="", subscriptions=[(name, 0) for name in filters])
-    cluster = Cluster()
-    try:
-        with client:
-            return cluster, _read_all(client, topics, cluster, broker)
-    except BrokerError as error:
-        raise CommandError(str(error), "rollcall config", EXIT_OUT_OF_REACH) from error
-
-
-def _read_all(client: BrokerClient, topics: Topics, cluster: Cluster, broker: Broker) -> int:
-    unreadable = 0
-    why = "no answer"
-    deadline_s = time.monotonic() + _WITHIN_S
-    while (left_s := deadline_s - time.monotonic()) > 0:
-        match client.receive(min(left_s, 0.5)):
-            case Arrived() as arrived:
-                try:
-                    address = topics.parse(arrived.topic)
-                    cluster.fold(address, arrived.payload, replayed=arrived.replayed, now=now())
-                except (TopicError, DecodeError):
-                    unreadable += 1
-            case Ready():
-                return unreadable
-            case Lost(reason):
-                why = reason
-                break
-    raise CommandError(
-        f"the broker at {broker.host}:{broker.port} is out of reach: {why}",
-        "rollcall up, or set [broker] host and port in rollcall.toml",
-        EXIT_OUT_OF_REACH,
-    )
+    with linked(broker) as link:
+        return link.cluster, link.unreadable

@@ -28,15 +28,17 @@ class Row:
     celsius: float | None
     uptime_s: float | None
     alerts: dict[str, Alert] = field(default_factory=dict)
+    drift: str | None = None
+    revision: int | None = None
 
     @property
     def remark(self) -> str:
-        """Say why the row is not ok: the loss with its time, or what fires."""
+        """Say why the row is not ok: the loss with its time, what fires, what is not followed."""
         if self.state == NodeState.OFFLINE:
             since = f" at {words.iso(self.since)[11:19]} UTC" if self.since else ""
             return f"{self.reason}{since}"
-        firing = (alert.summary for alert in self.alerts.values() if alert.state == "firing")
-        return "; ".join(firing)
+        firing = [alert.summary for alert in self.alerts.values() if alert.state == "firing"]
+        return "; ".join([*firing, *([self.drift] if self.drift else [])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,10 @@ def document(summary: Summary, now: Now) -> dict[str, Any]:
 def _row(view: NodeView, cluster: Cluster, now: Now) -> Row:
     temperature = view.value("temperature.cpu_celsius", now)
     disks = view.values("disk.used_percent", now).values()
+    drift = cluster.drift(view)
     return Row(
         node=view.name,
-        verdict=_verdict(view, cluster.severity(view.name)),
+        verdict=_verdict(view, cluster.severity(view.name), drift),
         state=str(view.state),
         reason=view.reason,
         since=view.since,
@@ -90,6 +93,8 @@ def _row(view: NodeView, cluster: Cluster, now: Now) -> Row:
         celsius=_fresh(temperature),
         uptime_s=_fresh(view.value("system.uptime_seconds", now)),
         alerts={rule: alert for (node, rule), alert in cluster.alerts.items() if node == view.name},
+        drift=drift,
+        revision=view.applied.revision if view.applied else None,
     )
 
 
@@ -97,10 +102,12 @@ def _fresh(value: Value | None) -> float | None:
     return value.number if value is not None and value.fresh else None
 
 
-def _verdict(view: NodeView, severity: str | None) -> str:
+def _verdict(view: NodeView, severity: str | None, drift: str | None) -> str:
     if view.state is not NodeState.ONLINE:
         return str(view.state)
-    return severity if severity in {"warning", "critical"} else "ok"
+    if severity in {"warning", "critical"}:
+        return str(severity)
+    return "warning" if drift else "ok"
 
 
 def _service_remarks(cluster: Cluster) -> list[str]:
@@ -128,6 +135,7 @@ def _as_json(row: Row) -> dict[str, Any]:
         "disk.used_percent": row.disk_percent,
         "temperature.cpu_celsius": row.celsius,
         "system.uptime_seconds": row.uptime_s,
+        "fleet": {"revision": row.revision, "drift": row.drift},
         "alerts": [
             {
                 "rule": rule,

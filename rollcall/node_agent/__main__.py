@@ -10,13 +10,14 @@ from rollcall.broker.client import BrokerClient
 from rollcall.broker.session import BrokerError, Session
 from rollcall.broker.topics import Kind, TopicError, Topics, is_node_name, node_name_from
 from rollcall.node_agent import plugins
-from rollcall.node_agent.agent import Agent, Wanted, wanted_here
+from rollcall.node_agent.agent import Agent
 from rollcall.node_agent.announcement import NodeAnnouncement
 from rollcall.node_agent.collectors import DECLARATIONS
 from rollcall.node_agent.facts import boot_id, hostname, identity
 from rollcall.node_agent.host import Host, LinuxHost
 from rollcall.node_agent.spool import Spool
 from rollcall.node_agent.spool_file import SpoolError
+from rollcall.node_agent.steering import Wanted, wanted_here
 from rollcall.service import lifecycle
 from rollcall.service.config import ConfigError, Fault
 from rollcall.service.lock import ProcessLock
@@ -44,7 +45,7 @@ def collected(settings: AgentSettings) -> Wanted:
     found, problems = plugins.sources(settings, (each.name for each in DECLARATIONS))
     for problem in problems:
         _log.error("%s", problem)
-    wanted, faults = wanted_here(settings, found)
+    wanted, faults = wanted_here(settings, found, problems)
     if faults:
         raise ConfigError("the settings", [Fault("", f"[agent] {fault}") for fault in faults])
     return wanted
@@ -75,7 +76,12 @@ def body(settings: Settings, arguments: argparse.Namespace, stop: threading.Even
         client = BrokerClient(
             settings.broker,
             client_id=node,
-            subscriptions=[(announcement.topic, 1), (topics.topic(Kind.RECEIPT, node), 1)],
+            subscriptions=[
+                (announcement.topic, 1),
+                (topics.topic(Kind.FLEET), 1),
+                (topics.topic(Kind.COMMAND, node), 1),
+                (topics.topic(Kind.RECEIPT, node), 1),
+            ],
             announcement=announcement,
             session=Session(expiry_s=_SESSION_EXPIRY_S),
         )

@@ -1,62 +1,44 @@
-"""The agent's loop: what is due is read, stored and published; receipts are heard.
+"""The agent's loop: what is due is read, stored and published; what the broker brings is heard.
 
 Everything runs on the main thread, but for what may hang (see `blocking`) and the network.
 """
 
 import logging
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Final
 
+from pydantic import JsonValue
+
 from rollcall.broker import session
-from rollcall.broker.messages import Info, encode
+from rollcall.broker.messages import Applied, Info, Reply, encode
 from rollcall.broker.topics import Kind, Topics
 from rollcall.node_agent import facts, readings
 from rollcall.node_agent.account import Account
 from rollcall.node_agent.announcement import NodeAnnouncement
 from rollcall.node_agent.clock import ClockWatch
 from rollcall.node_agent.collection import RETRY_UNSUPPORTED_S, Collected, Collection
-from rollcall.node_agent.collectors import DECLARATIONS, sources
-from rollcall.node_agent.collectors.declaration import AnySource, Found
+from rollcall.node_agent.collectors import sources
+from rollcall.node_agent.collectors.declaration import Found
 from rollcall.node_agent.collectors.system import parse_uptime, steady
+from rollcall.node_agent.commands import Answer, Commands
 from rollcall.node_agent.host import Host, clock_is_synchronized, moment
-from rollcall.node_agent.options import Options, read
+from rollcall.node_agent.options import Options
 from rollcall.node_agent.outgoing import Client, Outgoing
 from rollcall.node_agent.schedule import Schedule, phase_ms
 from rollcall.node_agent.since_boot import SinceBoot
 from rollcall.node_agent.spool import Spool
-from rollcall.node_agent.spooled import Item, Taken
+from rollcall.node_agent.spooled import Item, Memory, Taken
+from rollcall.node_agent.steering import Steering, Wanted
 from rollcall.service.settings import Agent as AgentSettings
 
 _log = logging.getLogger(__name__)
 
 _LONGEST_WAIT_S: Final = 1.0
+_WAIT_FOR_AN_ANSWER_S: Final = 0.1
 _INFO_EVERY_MS: Final = 60_000
 # A report leaves room for its topic, number and properties within the 256 KiB of a message.
 _MAX_BODY_BYTES: Final = 240_000
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to be collected: the options of every collector, and those that are plug-ins."""
-
-    options: Mapping[str, Options]
-    plugins: tuple[AnySource, ...] = ()
-
-
-def wanted_here(
-    settings: AgentSettings, plugins: tuple[AnySource, ...] = ()
-) -> tuple[Wanted, list[str]]:
-    """Give what the local file wants, and what is wrong there.
-
-    A collector's interval is the configured one, or its longer own.
-    """
-    declared = (*DECLARATIONS, *(source.declaration for source in plugins))
-    kinds = {each.name: each.options for each in declared}
-    intervals = {each.name: max(settings.interval, each.at_least_s) for each in declared}
-    options, faults = read(kinds, settings.collectors, intervals=intervals)
-    return Wanted(options, plugins), faults
 
 
 class Agent:
@@ -83,7 +65,9 @@ class Agent:
         self._boot = facts.boot_id(host)
         self._clock = ClockWatch()
         self._account = Account(spool_size=lambda: spool.size(self._now()))
-        self._options = dict(wanted.options)
+        self._spool = spool
+        self._steering = Steering(node, settings, wanted)
+        self._options: Mapping[str, Options] = {}
         every = (*sources(self._account), *wanted.plugins)
         self._collection = Collection(host, every, self._account)
         self._schedule: Schedule
@@ -96,8 +80,12 @@ class Agent:
             account=self._account,
         )
         self._since_boot = SinceBoot(settings.state_dir / "since_boot.json", self._boot)
+        self._commands = Commands(host, self, self._send_reply)
         self._receipt_topic = topics.topic(Kind.RECEIPT, node)
+        self._command_topic = topics.topic(Kind.COMMAND, node)
+        self._fleet_topic = topics.topic(Kind.FLEET)
         self._info: Info | None = None
+        self._applied: Applied | None = None
         self._info_due_ms = 0
         self._boot_time_s: float | None = None
 
@@ -107,13 +95,16 @@ class Agent:
         self._outgoing.begin(self._now(), self._boot_time())
         self._account.since_boot |= self._since_boot.recall()
         self._schedule = Schedule({}, phase_ms(self._node), moment(self._host))
-        self.apply(self._options)
+        self._recall_fleet()
         while not stop.is_set():
             self._look_at_clock()
             self._collect()
             self._look_at_facts()
+            self._look_at_boosts()
+            self._commands.look()
             self._outgoing.send_backlog(self._now())
-            wait_s = min(_LONGEST_WAIT_S, self._schedule.wait_s(moment(self._host)))
+            longest_s = _WAIT_FOR_AN_ANSWER_S if self._commands.is_waiting else _LONGEST_WAIT_S
+            wait_s = min(longest_s, self._schedule.wait_s(moment(self._host)))
             item = self._client.receive(wait_s)
             if item is not None:
                 self._hear(item)
@@ -149,7 +140,8 @@ class Agent:
         self._account.publish_failures = self._client.publish_failures
         collected = self._collection.run(due) if due else self._collection.finished()
         if collected:
-            self._outgoing.take([self._item(each) for each in collected], self._now())
+            for stored in self._outgoing.take([self._item(x) for x in collected], self._now()):
+                self._commands.came(stored.item.name, stored.seq)
             for each in collected:
                 sample_s = None if each.unsupported else self._options[each.due.collector].sample_s
                 self._schedule.change(each.due.collector, self._next_interval_s(each), sample_s)
@@ -203,6 +195,8 @@ class Agent:
         info = facts.read_info(
             self._host,
             self._settings,
+            groups=self._steering.groups,
+            description=self._steering.description,
             boot_time_s=self._boot_time(),
             intervals=self._schedule.intervals,
             declarations=self._collection.declared,
@@ -227,11 +221,79 @@ class Agent:
         if isinstance(item, session.Ready):
             _log.info("connected")
             self._publish_info()
+            self._publish_applied()
             self._outgoing.connected(self._now())
+            self._commands.connected()
         elif isinstance(item, session.Lost):
             self._outgoing.disconnected()
         elif item.topic == self._receipt_topic and item.payload:
             self._outgoing.hear_receipt(item.payload, self._now())
+        elif item.topic == self._fleet_topic:
+            self._hear_fleet(item.payload)
+        elif item.topic == self._command_topic:
+            now_s = self._host.wall_s() if self._clock.synchronized else None
+            self._commands.hear(item.payload, replayed=item.replayed, now_s=now_s)
+
+    # The fleet document
+
+    def _recall_fleet(self) -> None:
+        """Begin with what was in force when the last agent here ended."""
+        memory = self._spool.recalled(Memory.FLEET)
+        if memory is not None:
+            self._steering.recall(memory)
+        self._steer()
+
+    def _hear_fleet(self, payload: bytes) -> None:
+        before = self._steering.memory()
+        if self._steering.hear(payload):
+            memory = self._steering.memory()
+            if memory == before:
+                return
+            self._outgoing.remember(Memory.FLEET, memory, self._now())
+            self._info_due_ms = 0
+            _log.info("fleet revision %d is in force", self._steering.applied.revision)
+        self._steer()
+
+    def _steer(self) -> None:
+        self.apply(self._steering.options)
+        applied = self._steering.applied
+        if applied != self._applied:
+            self._applied = applied
+            for problem in applied.problems:
+                _log.warning("fleet: %s", problem)
+            self._publish_applied()
+
+    def _publish_applied(self) -> None:
+        if self._applied is not None:
+            topic = self._topics.topic(Kind.APPLIED, self._node)
+            self._client.publish(topic, encode(self._applied), retain=True)
+
+    # Commands
+
+    def boost(self, collector: str, interval_s: int, for_s: int) -> Answer:
+        """Let a collector report more often for a while. Raises CommandRefused."""
+        now_ms = moment(self._host).boottime_ms
+        before_s = self._steering.boost(collector, interval_s, for_s, now_ms)
+        self._steer()
+        return {"collector": collector, "interval": interval_s, "for": for_s, "then": before_s}
+
+    def _look_at_boosts(self) -> None:
+        over = self._steering.end_boosts(moment(self._host).boottime_ms)
+        if over:
+            _log.info("the boost of %s is over", ", ".join(over))
+            self._steer()
+
+    def report_now(self) -> Iterable[str]:
+        """Let every collector report soon; name them."""
+        return self._schedule.ask(moment(self._host))
+
+    def tell(self, kind: str, detail: Mapping[str, JsonValue]) -> None:
+        """Store and publish an event."""
+        self._outgoing.tell(kind, detail, self._now())
+
+    def _send_reply(self, reply: Reply) -> bool:
+        topic = self._topics.topic(Kind.NODE_REPLY, self._node, reply.id)
+        return self._client.publish(topic, encode(reply))
 
     def _now(self) -> Taken:
         now = moment(self._host)

@@ -6,7 +6,7 @@ What a host does not tell is absent.
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import rollcall
@@ -30,11 +30,16 @@ def read_info(
     host: Host,
     settings: Agent,
     *,
+    groups: Sequence[str] = (),
+    description: str | None = None,
     boot_time_s: float,
     intervals: Mapping[str, int],
     declarations: tuple[Declaration, ...],
 ) -> Info:
-    """Read the facts of a host. What cannot be read is left out."""
+    """Read the facts of a host. What cannot be read is left out.
+
+    `groups` and `description` are what people say of it.
+    """
     meminfo = parse_meminfo(_text(host, "/proc/meminfo") or "")
     cores = re.findall(r"^cpu\d+ ", _text(host, "/proc/stat") or "", re.MULTILINE)
     return Info(
@@ -50,8 +55,9 @@ def read_info(
         # Before a clock without a battery is set, the host seems to have started before 1970.
         boot_time=boot_time_s if boot_time_s >= 0 else None,
         agent=rollcall.__version__,
+        groups=list(groups),
         labels=settings.labels,
-        description=settings.description,
+        description=description,
         interval=min(intervals.values(), default=settings.interval),
         collectors=dict(intervals),
         fields=_fields(declarations),

@@ -20,7 +20,7 @@ from rollcall.node_agent.announcement import NodeAnnouncement
 from rollcall.node_agent.backlog import BacklogSender, Publisher
 from rollcall.node_agent.spool import Spool
 from rollcall.node_agent.spool_file import SpoolError
-from rollcall.node_agent.spooled import Item, Stored, Taken
+from rollcall.node_agent.spooled import Item, Memory, Stored, Taken
 
 _log = logging.getLogger(__name__)
 
@@ -75,20 +75,22 @@ class Outgoing:
 
     def begin(self, now: Taken, boot_time_s: float) -> None:
         """Note the present boot: another than before is an event."""
-        before = self._spool.last_boot()
+        before = self._spool.recalled(Memory.BOOT)
         if now.boot and before != now.boot:
             detail: dict[str, JsonValue] = {"boot": now.boot, "previous_boot": before}
-            self._commit(lambda: self._spool.note_boot(now.boot), now)
+            self.remember(Memory.BOOT, now.boot, now)
             if before is not None:
                 self.tell("reboot", {**detail, "boot_time": boot_time_s}, now)
         self._follow_spool(now)
 
-    def take(self, items: Sequence[Item], now: Taken) -> None:
-        """Store reports, and publish each as the newest of its collector."""
-        for stored in self._store(items, now):
-            self._newest[stored.item.name] = stored
-            self._publish_newest(stored.item.name)
+    def take(self, items: Sequence[Item], now: Taken) -> list[Stored]:
+        """Store reports, and publish each as the newest of its collector; give their numbers."""
+        stored = self._store(items, now)
+        for each in stored:
+            self._newest[each.item.name] = each
+            self._publish_newest(each.item.name)
         self._look_after_spool(now)
+        return stored
 
     def tell(self, kind: str, detail: Mapping[str, JsonValue], now: Taken) -> None:
         """Store an event, and publish it as soon as there is a broker."""
@@ -101,6 +103,10 @@ class Outgoing:
         if self._newest.pop(collector, None) is not None:
             topic = self._topics.topic(Kind.METRICS, self._node, collector)
             self._client.publish(topic, b"", retain=True)
+
+    def remember(self, memory: Memory, text: str, now: Taken) -> None:
+        """Remember a text of this host for the next start."""
+        self._commit(lambda: self._spool.remember(memory, text), now)
 
     def note_offset(self, offset_ms: int, now: Taken) -> None:
         """Keep what the clock, now right, showed at the start of this boot."""

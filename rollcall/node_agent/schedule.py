@@ -127,6 +127,16 @@ class Schedule:
         first_ms = min((entry.wakes_ms for entry in self._entries.values()), default=math.inf)
         return max(0, first_ms - self._time_ms(now)) / 1000
 
+    def ask(self, now: Moment) -> list[str]:
+        """Let everything run soon, at least a second after its last run; name it."""
+        for entry in self._entries.values():
+            soonest_ms = self._time_ms(now)
+            if entry.ran_at_boottime_ms is not None:
+                rested_ms = now.boottime_ms - entry.ran_at_boottime_ms
+                soonest_ms += max(0, FIRST_RUN_AFTER_MS - rested_ms)
+            entry.next_ms = min(entry.next_ms, soonest_ms)
+        return list(self._entries)
+
     def change(self, collector: str, interval_s: int, sample_s: float | None = None) -> None:
         """Put another interval and sample time into force, from the slot after the last run."""
         entry = self._entries[collector]

@@ -26,7 +26,7 @@ from rollcall.node_agent import spool_file
 from rollcall.node_agent.account import SpoolSize
 from rollcall.node_agent.spans import Span, merged, overlaps, without
 from rollcall.node_agent.spool_file import SpoolError
-from rollcall.node_agent.spooled import Bounds, Identity, Item, Renewal, Stored, Taken
+from rollcall.node_agent.spooled import Bounds, Identity, Item, Memory, Renewal, Stored, Taken
 
 _log = logging.getLogger(__name__)
 
@@ -283,13 +283,13 @@ class Spool:
 
     # Memory of the host
 
-    def last_boot(self) -> str | None:
-        """Give the boot in which this spool was last used, None when it is new."""
-        return spool_file.recalled(self._db, "boot")
+    def recalled(self, memory: Memory) -> str | None:
+        """Give what was remembered, None when there is nothing."""
+        return spool_file.recalled(self._db, memory)
 
-    def note_boot(self, boot: str) -> None:
-        """Note the present boot, within a transaction."""
-        spool_file.remember(self._db, "boot", boot)
+    def remember(self, memory: Memory, text: str) -> None:
+        """Remember a text from now on, within a transaction."""
+        spool_file.remember(self._db, memory, text)
 
     def note_offset(self, boot: str, offset_ms: int) -> None:
         """Note what a right wall clock showed at the start of `boot`, within a transaction."""

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from rollcall.node_agent.spooled import Identity
+from rollcall.node_agent.spooled import Identity, Memory
 
 _log = logging.getLogger(__name__)
 
@@ -139,9 +139,10 @@ def move(source: sqlite3.Connection, target: sqlite3.Connection, session: int) -
     target.executemany(f"INSERT INTO report ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)  # noqa: S608 - likewise
     offsets = source.execute("SELECT boot, offset_ms FROM boots")
     target.executemany("INSERT OR REPLACE INTO boots VALUES (?, ?)", offsets)
-    boot = recalled(source, "boot")
-    if boot is not None:
-        remember(target, "boot", boot)
+    for memory in Memory:
+        text = recalled(source, memory)
+        if text is not None:
+            remember(target, memory, text)
     target.execute(
         "UPDATE meta SET value = max(CAST(value AS INTEGER), ?) WHERE key = 'session'", (session,)
     )

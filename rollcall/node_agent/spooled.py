@@ -5,6 +5,17 @@ Values only.
 
 import json
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Memory(StrEnum):
+    """What a spool remembers of its host beside the reports.
+
+    The boot it was last used in, and what the fleet document put into force.
+    """
+
+    BOOT = "boot"
+    FLEET = "fleet"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 
 import sqlalchemy
 from sqlalchemy import event, text
@@ -322,7 +323,9 @@ def _sqlite(url: URL) -> Engine:
     # Without a log nobody writes: then the file may even lie where we must not make one.
     closed = not path.with_name(f"{path.name}-wal").exists()
     query = {"mode": "ro", "uri": "true", **({"immutable": "1"} if closed else {})}
-    engine = sqlalchemy.create_engine(URL.create("sqlite", database=f"file:{path}", query=query))
+    engine = sqlalchemy.create_engine(
+        URL.create("sqlite", database=f"file:{quote(str(path))}", query=query)
+    )
     event.listen(engine, "connect", _answer_at_once)
     return engine
 

@@ -20,12 +20,16 @@ EXAMPLES = [
 
 @pytest.mark.parametrize("line", EXAMPLES, ids=lambda line: line[:40])
 def test_every_example_of_a_payload_is_valid(line: str) -> None:
-    codec = messages.STATUS if "state" in json.loads(line) else messages.REPORT
+    told = json.loads(line)
+    if "command" in told:
+        assert messages.COMMAND.decode(line.encode()).model_dump() == told
+        return
+    codec = messages.STATUS if "state" in told else messages.REPORT
     assert codec.decode(line.encode()).epoch == "9f3c21d07a5be4c8"
 
 
 def test_the_examples_were_found() -> None:
-    assert len(EXAMPLES) == 6
+    assert len(EXAMPLES) == 9
 
 
 def test_nothing_that_is_generated_has_drifted() -> None:

@@ -8,20 +8,24 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 from rollcall.broker import certificates
 from rollcall.broker.certificates import Credential, Purpose, Subject
 from rollcall.broker.client.probe import NOT_AUTHORIZED, Door, Heard, Probe, RefusedError
 from rollcall.broker.credentials import Authority
+from rollcall.broker.messages import REPLY, Command, encode
 from rollcall.broker.mosquitto_conf import Profile
 from rollcall.broker.session import BrokerError
 from tests.support.own_broker import OwnBroker
+from tests.support.program import ProgramUnderTest
 from tests.support.waiting import wait_until
 
 R = "rollcall/v1"
@@ -289,6 +293,68 @@ def test_a_user_name_beside_the_certificate_changes_nothing(mutual: OwnBroker) -
         with Probe(door) as probe:
             assert probe.publish(f"{R}/control/fleet") == NOT_AUTHORIZED
             assert probe.publish(f"{R}/receipt/n2") == NOT_AUTHORIZED
+
+
+# Commands
+
+
+@contextmanager
+def agent_of(broker: OwnBroker, node: str, folder: Path) -> Iterator[ProgramUnderTest]:
+    """A real agent that reads a made-up host, let in as a node."""
+    broker.let_in(node)
+    way_in = broker.endpoint(node).model_dump(mode="json", exclude_defaults=True)
+    own = {"node": node, "state_dir": str(folder / "state")}
+    file = folder / "rollcall.toml"
+    file.write_text(tomli_w.dumps({"broker": way_in, "agent": own}))
+    arguments = ["--config", str(file), "--simulate", "1"]
+    with ProgramUnderTest("rollcall.node_agent", folder, arguments=arguments) as program:
+        yield program
+
+
+def test_a_command_is_carried_out_once_in_time_and_from_those_alone_who_may(
+    broker: OwnBroker, tmp_path: Path
+) -> None:
+    topic = f"{R}/control/command/n3"
+
+    def told(command_id: str, *, late_s: float = -30) -> bytes:
+        asked = Command(id=command_id, command="ping", expires=time.time() - late_s)
+        return encode(asked)
+
+    with (
+        Probe(broker.door("recorder")) as ear,
+        Probe(broker.door("alerts")) as alerts,
+        Probe(broker.door("n1")) as thief,
+        agent_of(broker, "n3", tmp_path) as agent,
+    ):
+        answers: list[tuple[str, bool]] = []
+
+        def answered(command_id: str) -> bool:
+            replies = [REPLY.decode(heard.payload) for heard in ear.heard()]
+            answers.extend((reply.id, reply.ok) for reply in replies)
+            return any(known == command_id for known, _ in answers)
+
+        def is_there() -> bool:
+            return alerts.publish(topic, told("hello")) == 0
+
+        ear.subscribe(f"{R}/node/n3/reply/+")
+        wait_until(is_there, what="the agent's subscription")
+        captured = told("captured")
+        alerts.publish_all([(topic, captured), (topic, captured)])
+        alerts.publish(topic, told("expired", late_s=60))
+        assert thief.publish(topic, told("forged")) == NOT_AUTHORIZED
+        alerts.publish(topic, told("kept"), retain=True)
+        alerts.publish_all([(topic, captured), (topic, told("last"))])
+        wait_until(lambda: answered("last"))
+        expected = [("captured", True), ("expired", False), ("kept", True), ("last", True)]
+        assert answers[-4:] == expected
+        assert [known for known, _ in answers[:-4]] in ([], ["hello"])
+        # The next agent here finds the one that was retained, and does nothing.
+        agent.kill()
+        answers.clear()
+        agent.launch()
+        wait_until(lambda: alerts.publish(topic, told("again")) == 0 and answered("again"))
+        assert [known for known, _ in answers] == ["again"]
+        alerts.publish(topic, b"", retain=True)
 
 
 # Exhausting the broker

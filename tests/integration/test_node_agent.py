@@ -20,6 +20,7 @@ from rollcall.broker.messages import BACKLOG
 from rollcall.broker.topics import Kind
 from tests.support.agents import (
     ALL,
+    APPLIED,
     BACKLOG_TOPIC,
     CPU,
     EVENT,
@@ -74,7 +75,7 @@ def test_a_late_subscriber_finds_the_newest_of_everything(
     topics = {name: TOPICS.topic(Kind.METRICS, NODE, name) for name in ALL}
     wait_until(lambda: all(listener.all(topic) for topic in topics.values()))
     late = retained(broker)
-    assert set(late) == {STATUS, INFO, *topics.values()}
+    assert set(late) == {STATUS, INFO, APPLIED, *topics.values()}
     assert late[STATUS]["state"] == "online"
     assert (late[STATUS]["session"], late[STATUS]["interval"]) == (1, 1)
     assert late[INFO]["hostname"] == "sim-1"

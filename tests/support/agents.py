@@ -22,6 +22,7 @@ NODE: Final = "pi-3"
 STATUS: Final = TOPICS.topic(Kind.STATUS, NODE)
 BACKLOG_TOPIC: Final = TOPICS.topic(Kind.BACKLOG, NODE)
 EVENT: Final = TOPICS.topic(Kind.EVENT, NODE)
+APPLIED: Final = TOPICS.topic(Kind.APPLIED, NODE)
 INFO: Final = TOPICS.topic(Kind.INFO, NODE)
 CPU: Final = TOPICS.topic(Kind.METRICS, NODE, "cpu")
 ALL: Final = tuple(each.name for each in DECLARATIONS)

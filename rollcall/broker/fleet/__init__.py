@@ -6,16 +6,20 @@ out.
 """
 
 from rollcall.broker.fleet.document import Document, NodeTable, Template
+from rollcall.broker.fleet.effective import Effective
 from rollcall.broker.fleet.faults import FleetError
 from rollcall.broker.fleet.fleet import Fleet, built_in, read
+from rollcall.broker.fleet.merge import Layer
 from rollcall.broker.fleet.rules import BUILT_IN, AnyRule, PresenceRule, RuleTable, ThresholdRule
 
 __all__ = [
     "BUILT_IN",
     "AnyRule",
     "Document",
+    "Effective",
     "Fleet",
     "FleetError",
+    "Layer",
     "NodeTable",
     "PresenceRule",
     "RuleTable",

@@ -29,6 +29,11 @@ def told(fault: ErrorDetails, known: list[str], above: tuple[str, ...] = ()) -> 
     return f"{path}: {text}"
 
 
+def path_of_problem(problem: str) -> tuple[str, ...]:
+    """Give the path that a problem begins with, as `told` and others write it."""
+    return tuple(problem.partition(": ")[0].split("."))
+
+
 def keys_of(model: type[BaseModel]) -> list[str]:
     """Give the keys of a table as people write them."""
     return [field.alias or name for name, field in model.model_fields.items()]

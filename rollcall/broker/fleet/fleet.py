@@ -4,17 +4,16 @@ Rules hold on a node where a template of one of its groups, or the node's own ta
 without any document all built-in rules hold everywhere.
 """
 
-from collections.abc import Mapping
-from fnmatch import fnmatchcase
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from pydantic import JsonValue, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import JsonValue
 
 from rollcall.broker.fleet.document import Document, NodeTable, Template
-from rollcall.broker.fleet.faults import FleetError, faults_of, keys_of, nearest, told
+from rollcall.broker.fleet.effective import Effective, Membership
+from rollcall.broker.fleet.faults import FleetError, nearest
+from rollcall.broker.fleet.merge import Layer
+from rollcall.broker.fleet.reading import read_document
 from rollcall.broker.fleet.rules import BUILT_IN, LATER_RULES, AnyRule, read_rules
-from rollcall.broker.fleet.tables import LABEL
 
 
 class Fleet:
@@ -26,22 +25,26 @@ class Fleet:
     def __init__(self, document: Document | None, rules: Mapping[str, AnyRule]) -> None:
         self.rules = rules
         self._document = document
+        self._membership = Membership(document or Document())
+
+    def groups_of(self, node: str, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """Name the groups that a node with these labels is in, in the document's order."""
+        return self._membership.groups_of(node, labels)
+
+    def likeness(self, node: str, labels: Mapping[str, str]) -> tuple[tuple[str, ...], str]:
+        """Give a value that is equal for nodes for which the document means the same."""
+        return self._membership.likeness(node, labels)
+
+    def effective(
+        self, node: str, labels: Mapping[str, str], below: Sequence[Layer] = ()
+    ) -> Effective:
+        """Say what holds on a node: templates in order, then its own table, over `below`."""
+        return self._membership.effective(node, labels, below)
 
     def rules_for(self, node: str, labels: Mapping[str, str]) -> dict[str, AnyRule]:
         """Give the rules that hold on `node` with these labels, by name; disabled ones do not."""
         named = set(self.rules) if self._document is None else self._named(node, labels)
         return {name: self.rules[name] for name in sorted(named) if self.rules[name].enabled}
-
-    def groups_of(self, node: str, labels: Mapping[str, str]) -> tuple[str, ...]:
-        """Name the groups that a node with these labels is in, sorted."""
-        groups = {} if self._document is None else self._document.groups
-        return tuple(
-            sorted(
-                group
-                for group, members in groups.items()
-                if any(_is_meant(member, node, labels) for member in members)
-            )
-        )
 
     def unused_rules(self) -> list[str]:
         """Name the rules that the document defines and no template or node asks for."""
@@ -54,16 +57,31 @@ class Fleet:
         ]
         return sorted(set(document.rules) - {name for table in tables for name in table.rules})
 
+    @property
+    def named_nodes(self) -> frozenset[str]:
+        """The nodes that have a table of their own, whether they exist or not."""
+        return frozenset(self._document.nodes if self._document else ())
+
+    def askers_of(self, rule: str, node: str, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """Name what asks for a rule on a node: `templates.base`, `nodes.pi-3`."""
+        if self._document is None:
+            return ("built in",)
+        tables = self._tables_for(node, labels)
+        return tuple(place for place, table in tables.items() if rule in table.rules)
+
     def _named(self, node: str, labels: Mapping[str, str]) -> set[str]:
+        return {name for table in self._tables_for(node, labels).values() for name in table.rules}
+
+    def _tables_for(self, node: str, labels: Mapping[str, str]) -> dict[str, Template | NodeTable]:
         document = self._document
         assert document is not None
-        groups = set(self.groups_of(node, labels))
-        tables: list[Template | NodeTable] = [
-            template for template in document.templates.values() if groups & set(template.groups)
-        ]
+        tables: dict[str, Template | NodeTable] = {
+            f"templates.{name}": document.templates[name]
+            for name in self._membership.templates_of(node, labels)
+        }
         if node in document.nodes:
-            tables.append(document.nodes[node])
-        return {name for table in tables for name in table.rules}
+            tables[f"nodes.{node}"] = document.nodes[node]
+        return tables
 
 
 def built_in() -> Fleet:
@@ -76,15 +94,19 @@ def read(document: Mapping[str, JsonValue], *, everywhere: bool = False) -> Flee
 
     Raises FleetError with every mistake at once.
     """
-    try:
-        parsed = Document.model_validate(document)
-    except ValidationError as error:
-        raise FleetError([told(fault, _known_at(fault)) for fault in faults_of(error)]) from error
-    rules, problems = read_rules(parsed.rules)
-    problems += _dangling(parsed)
+    parsed, rules, problems = examine(document)
     if problems:
         raise FleetError(problems)
     return Fleet(None if everywhere else parsed, rules)
+
+
+def examine(
+    document: Mapping[str, JsonValue],
+) -> tuple[Document, dict[str, AnyRule], list[str]]:
+    """Give what can be read of a document and its rules, and everything that is wrong in it."""
+    parsed, problems = read_document(document)
+    rules, faults = read_rules(parsed.rules)
+    return parsed, rules, [*problems, *faults, *_dangling(parsed)]
 
 
 def _dangling(document: Document) -> list[str]:
@@ -110,16 +132,3 @@ def _dangling(document: Document) -> list[str]:
             else:
                 problems.append(f'{place}.rules: no rule "{rule}"{nearest(rule, rules)}')
     return problems
-
-
-def _is_meant(member: str, node: str, labels: Mapping[str, str]) -> bool:
-    if member.startswith(LABEL):
-        key, _, value = member.removeprefix(LABEL).partition("=")
-        return labels.get(key) == value
-    return fnmatchcase(node, member)
-
-
-def _known_at(fault: ErrorDetails) -> list[str]:
-    within = {"templates": Template, "nodes": NodeTable}.get(str(fault["loc"][0]))
-    model: Any = within if within is not None and len(fault["loc"]) > 1 else Document
-    return keys_of(model)

@@ -1,6 +1,7 @@
 """What the tables of the fleet document are made of: names, durations, patterns; `Table` itself."""
 
 import re
+import tomllib
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
@@ -32,6 +33,29 @@ def _member(pattern: str) -> str:
     return pattern
 
 
+def path_of(written: str) -> tuple[str, ...]:
+    """Split a dotted key as TOML does, quotes and all. Raises ValueError for what is none."""
+    if "\n" in written or "\r" in written or "=" in re.sub(r"\"[^\"]*\"|'[^']*'", "", written):
+        raise ValueError("a key stands on one line")
+    inner: object = tomllib.loads(f"{written} = 0")
+    path = []
+    while isinstance(inner, dict):
+        key, inner = next(iter(inner.items()))
+        path.append(key)
+    return tuple(path)
+
+
+def _unset(written: str) -> str:
+    try:
+        path = path_of(written)
+    except ValueError:
+        path = ()
+    if len(path) < 2 or path[0] != "collectors":  # noqa: PLR2004 - a collector, at least
+        raise ValueError('what is unset is written "collectors.cpu" or "collectors.cpu.interval"')
+    return written
+
+
+Unset = Annotated[str, Field(max_length=400), AfterValidator(_unset)]
 Duration = Annotated[float, BeforeValidator(_seconds)]
 RuleName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]

@@ -30,6 +30,9 @@ from rollcall.node_agent.host import Host
 from rollcall.node_agent.options import Patterns, SampledOptions
 from rollcall.node_agent.rates import Counters, per_second
 
+HIDDEN: Final = (
+    "/proc/1/stat: processes of others are hidden (hidepid); a group may be let in (gid=)"
+)
 _ARGUMENTS: Final = "cmdline:"
 # A program may be put in the place of a young process, and its arguments with it.
 _YOUNG_S: Final = 10.0
@@ -38,8 +41,8 @@ _STATES: Final = {"R": "running", "S": "sleeping", "I": "sleeping", "D": "blocke
 # After the name, up to the last that is read.
 _COLUMNS: Final = 22
 
-_Id = tuple[int, int]
-_Snapshot = dict[_Id, "Process"]
+Id = tuple[int, int]
+Snapshot = dict[Id, "Process"]
 
 
 def _several(written: object) -> object:
@@ -102,18 +105,17 @@ class Processes:
             for patterns in options.groups.values()
             for pattern in patterns
         )
-        self._arguments: dict[_Id, str] = {}
-        self._before: Counters[_Id] | None = None
+        self._arguments: dict[Id, str] = {}
+        self._before: Counters[Id] | None = None
         self._forks_before: Counters[str] | None = None
 
     def collect(self, host: Host) -> Found:
         """Read `/proc/<pid>/stat` of all. Raises OSError, ValueError."""
         at_s = host.boottime_s()
-        if not _sees_all(host):
-            hidden = "processes of others are hidden (hidepid); a group may be let in (gid=)"
-            return Found(error=f"denied: /proc/1/stat: {hidden}")
+        if not sees_all(host):
+            return Found(error=f"denied: {HIDDEN}")
         cores, forks = parse_stat(host.read("/proc/stat"))
-        found = _snapshot(host)
+        found = read_all(host)
         now = Counters(at_s, {key: float(each.ticks) for key, each in found.items()})
         before, self._before = self._before, now
         forked = Counters(at_s, {"forks": float(forks)})
@@ -136,19 +138,19 @@ class Processes:
             },
         )
 
-    def _members(self, found: _Snapshot, patterns: Patterns) -> _Snapshot:
+    def _members(self, found: Snapshot, patterns: Patterns) -> Snapshot:
         return {
             key: each
             for key, each in found.items()
             if any(self._fits(key, each, pattern) for pattern in patterns)
         }
 
-    def _fits(self, key: _Id, process: Process, pattern: str) -> bool:
+    def _fits(self, key: Id, process: Process, pattern: str) -> bool:
         if pattern.startswith(_ARGUMENTS):
             return fnmatchcase(self._arguments.get(key, ""), pattern.removeprefix(_ARGUMENTS))
         return fnmatchcase(process.name, pattern)
 
-    def _look_at_arguments(self, host: Host, found: _Snapshot, at_s: float) -> None:
+    def _look_at_arguments(self, host: Host, found: Snapshot, at_s: float) -> None:
         if not self._needs_arguments:
             return
         kept = {key: text for key, text in self._arguments.items() if key in found}
@@ -209,7 +211,7 @@ def totals(processes: Iterable[Process]) -> dict[str, Number]:
 
 
 def _sums(
-    members: _Snapshot, before: Counters[_Id] | None, now: Counters[_Id], machine: _Machine
+    members: Snapshot, before: Counters[Id] | None, now: Counters[Id], machine: _Machine
 ) -> dict[str, Number]:
     resident_bytes = sum(each.resident_pages for each in members.values()) * machine.page_bytes
     fields: dict[str, Number] = {
@@ -227,7 +229,7 @@ def _sums(
     return fields
 
 
-def _sees_all(host: Host) -> bool:
+def sees_all(host: Host) -> bool:
     """Say whether processes of other users can be read: the first of all belongs to root."""
     try:
         host.read("/proc/1/stat")
@@ -236,7 +238,8 @@ def _sees_all(host: Host) -> bool:
     return True
 
 
-def _snapshot(host: Host) -> _Snapshot:
+def read_all(host: Host) -> Snapshot:
+    """Read `/proc/<pid>/stat` of all processes, by number and start. Raises OSError."""
     found = {}
     for name in host.listing("/proc"):
         if name.isdecimal():

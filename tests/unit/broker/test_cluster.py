@@ -8,6 +8,8 @@ from rollcall.broker.cluster import Cluster, NodeState, Now
 from rollcall.broker.codec import DecodeError
 from rollcall.broker.messages import (
     Alert,
+    Applied,
+    Fleet,
     Offline,
     Online,
     Report,
@@ -51,6 +53,20 @@ class Story:
     def alert(self, severity: Any, *, node: str = "pi-3", state: Any = "firing") -> None:
         message = Alert(state=state, severity=severity, since=1, evaluated=1, summary="x")
         self._fold(Address(Kind.ALERT, node, "rule"), encode(message), 0, replayed=False)
+
+    def fleet(self, revision: int, digest: str) -> None:
+        message = Fleet(revision=revision, digest=digest, document={})
+        self._fold(Address(Kind.FLEET), encode(message), 0, replayed=False)
+
+    def no_fleet(self) -> None:
+        self._fold(Address(Kind.FLEET), b"", 0, replayed=False)
+
+    def applied(self, revision: int, digest: str, *problems: str) -> None:
+        message = Applied(revision=revision, digest=digest, problems=list(problems))
+        self._fold(Address(Kind.APPLIED, "pi-3"), encode(message), 0, replayed=False)
+
+    def drift(self) -> str | None:
+        return self.cluster.drift(self.view(0))
 
     def view(self, at_s: float) -> Any:
         return self.cluster.node("pi-3", at(at_s))
@@ -240,3 +256,37 @@ def test_services_are_known_by_their_status() -> None:
     for message in (ServiceOnline(since=1, version="1"), ServiceOffline(reason="lost")):
         cluster.fold(address, encode(message), replayed=False, now=at(0))
         assert cluster.services["recorder"] == message
+
+
+def test_a_node_drifts_until_it_has_applied_the_document_in_force() -> None:
+    story = Story()
+    story.status(0, "online")
+    assert story.drift() is None
+    story.fleet(12, "sha256:12")
+    assert story.drift() == "has not answered to fleet revision 12"
+    story.applied(11, "sha256:11")
+    assert story.drift() == "fleet revision 11, not 12"
+    story.applied(12, "sha256:12")
+    assert story.drift() is None
+
+
+def test_a_node_that_follows_but_for_a_key_or_refuses_says_why() -> None:
+    story = Story()
+    story.status(0, "online")
+    story.fleet(12, "sha256:12")
+    story.applied(12, "sha256:12", "collectors.gpu: unknown collector", "and this")
+    but_for = "collectors.gpu: unknown collector (and 1 more)"
+    assert story.drift() == f"fleet revision 12 but for {but_for}"
+    story.applied(11, "sha256:11", "rules.x: unknown key")
+    assert story.drift() == "fleet revision 11, not 12: rules.x: unknown key"
+
+
+def test_a_document_that_is_gone_leaves_nobody_following_it_unnoticed() -> None:
+    story = Story()
+    story.status(0, "online")
+    story.fleet(12, "sha256:12")
+    story.applied(12, "sha256:12")
+    story.no_fleet()
+    assert story.drift() == "fleet revision 12, which is gone"
+    story.applied(0, "")
+    assert story.drift() is None

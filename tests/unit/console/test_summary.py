@@ -8,6 +8,8 @@ from click.testing import CliRunner
 from rollcall.broker.cluster import Cluster, Now
 from rollcall.broker.messages import (
     Alert,
+    Applied,
+    Fleet,
     Offline,
     Online,
     Report,
@@ -150,3 +152,20 @@ def test_the_later_of_two_configurations_wins() -> None:
 
 def test_a_summary_without_rows_says_so() -> None:
     assert Summary([], []).headline == "no nodes yet"
+
+
+def test_a_node_that_does_not_follow_the_fleet_document_is_a_warning() -> None:
+    in_force = (Address(Kind.FLEET), Fleet(revision=12, digest="sha256:12", document={}))
+    follows = Applied(revision=12, digest="sha256:12")
+    cluster = cluster_of(
+        online("pi-1"), online("pi-2"), in_force, (Address(Kind.APPLIED, "pi-1"), follows)
+    )
+    summary = summarize(cluster, NOW)
+    assert {row.node: (row.verdict, row.remark) for row in summary.rows} == {
+        "pi-1": ("ok", ""),
+        "pi-2": ("warning", "has not answered to fleet revision 12"),
+    }
+    assert exit_code(summary) == 3
+    shown = {row["node"]: row["fleet"] for row in document(summary, NOW)["nodes"]}
+    assert shown["pi-1"] == {"revision": 12, "drift": None}
+    assert shown["pi-2"]["drift"] == "has not answered to fleet revision 12"

@@ -16,10 +16,12 @@ NOW_S = 1_795_000_000.0
 
 
 def info_of(host: Host) -> Info:
-    settings = Agent(labels={"role": "web"}, description="rack 2, top")
+    settings = Agent(labels={"role": "web"})
     return facts.read_info(
         host,
         settings,
+        groups=["pis"],
+        description="rack 2, top",
         boot_time_s=1.5,
         intervals={"cpu": 10, "disk": 60},
         declarations=DECLARATIONS,
@@ -37,6 +39,7 @@ def test_a_raspberry_pi_tells_what_it_is() -> None:
     assert info.boot == "6d1e3c52-7b0a-4a8e-9f50-2f0f6f4f2a11"
     assert (info.interval, info.collectors) == (10, {"cpu": 10, "disk": 60})
     assert (info.labels, info.description) == ({"role": "web"}, "rack 2, top")
+    assert info.groups == ["pis"]
 
 
 def test_what_a_host_does_not_tell_is_absent() -> None:

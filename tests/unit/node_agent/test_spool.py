@@ -13,7 +13,7 @@ import pytest
 from rollcall.broker.messages import Receipt
 from rollcall.node_agent.spool import Spool
 from rollcall.node_agent.spool_file import SpoolError
-from rollcall.node_agent.spooled import Bounds, Identity, Item, Renewal, Taken
+from rollcall.node_agent.spooled import Bounds, Identity, Item, Memory, Renewal, Taken
 
 AMPLE = 10**12
 DAY_MS = 86_400_000
@@ -237,11 +237,11 @@ def test_the_size_tells_how_much_waits_and_how_long(spool: Spool) -> None:
 
 def test_the_last_boot_is_remembered(tmp_path: Path) -> None:
     with Spool(tmp_path) as spool:
-        assert spool.last_boot() is None
+        assert spool.recalled(Memory.BOOT) is None
         with spool.transaction():
-            spool.note_boot("boot-1")
+            spool.remember(Memory.BOOT, "boot-1")
     with Spool(tmp_path) as spool:
-        assert spool.last_boot() == "boot-1"
+        assert spool.recalled(Memory.BOOT) == "boot-1"
 
 
 def test_a_file_that_is_no_database_is_set_aside_and_one_is_kept(
