@@ -13,6 +13,7 @@ from rollcall.console.up import up
 @click.group(
     cls=LaterGroup,
     later={
+        "db": ("rollcall.console.db", "recorder"),
         "broker": ("rollcall.console.broker", "broker"),
         "dashboard": ("rollcall.console.dashboard", "dashboard"),
         "fleet": ("rollcall.console.fleet", "console"),

@@ -16,6 +16,7 @@ from rollcall.broker.client import BrokerClient
 from rollcall.broker.session import BrokerError
 from rollcall.broker.topics import Topics
 from rollcall.dashboard.app import Web
+from rollcall.dashboard.archive import Archive
 from rollcall.dashboard.dashboard import health, run, subscriptions
 from rollcall.dashboard.entry import Entry
 from rollcall.dashboard.listening import ListenError, listen, listening
@@ -40,7 +41,9 @@ def body(settings: Settings, _arguments: argparse.Namespace, stop: threading.Eve
 
     def application(broadcast: Broadcast) -> Starlette:
         entry = Entry(folder)
-        return Web(broadcast, entry, allowed_hosts=place.hosts, secure=place.secure).application()
+        archive = Archive(settings.recorder.database)
+        web = Web(broadcast, entry, archive, allowed_hosts=place.hosts, secure=place.secure)
+        return web.application()
 
     announcement = ServiceAnnouncement(
         topics,

@@ -28,6 +28,7 @@ from starlette.staticfiles import StaticFiles
 
 from rollcall.broker.topics import is_node_name
 from rollcall.dashboard import pages
+from rollcall.dashboard.archive import Archive
 from rollcall.dashboard.entry import SESSION_LASTS_S, Entry
 from rollcall.dashboard.gate import MembersOnly, SafeHeaders
 from rollcall.dashboard.stream import MOST_VIEWERS, Broadcast, clock
@@ -40,10 +41,17 @@ class Web:
     """Makes the application around a broadcast and an entry; `secure`: it is reached by TLS."""
 
     def __init__(
-        self, broadcast: Broadcast, entry: Entry, *, allowed_hosts: Sequence[str], secure: bool
+        self,
+        broadcast: Broadcast,
+        entry: Entry,
+        archive: Archive,
+        *,
+        allowed_hosts: Sequence[str],
+        secure: bool,
     ) -> None:
         self._broadcast = broadcast
         self._entry = entry
+        self._archive = archive
         self._hosts = list(allowed_hosts)
         self._secure = secure
         self._cookie = "__Host-rollcall" if secure else "rollcall"
@@ -55,6 +63,7 @@ class Web:
             routes=[
                 Route("/", self._shell),
                 Route("/node/{node}", self._shell),
+                *(Route(place, self._shell) for place in ("/compare", "/incidents", "/last-night")),
                 Route("/login", self._login, methods=["GET"]),
                 Route("/login", self._check_password, methods=["POST"]),
                 Route("/login/{token}", self._use_link),
@@ -64,6 +73,7 @@ class Web:
                 Route("/api/stream", self._stream),
                 Route("/api/cluster", self._cluster),
                 Route("/api/node/{node}", self._node),
+                *self._archive.routes(),
                 Mount("/static", StaticFiles(directory=STATIC)),
             ],
             middleware=[
@@ -161,7 +171,9 @@ class Web:
             headers={"X-Accel-Buffering": "no"},
         )
 
-    async def _cluster(self, _request: Request) -> Response:
+    async def _cluster(self, request: Request) -> Response:
+        if "at" in request.query_params:
+            return await self._archive.cluster(request)
         live = self._broadcast.live
         now = clock()
         live.tick(now)

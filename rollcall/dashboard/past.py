@@ -31,7 +31,9 @@ _CARD_METRICS: Final = {
     "disk.used_percent": "disk",
 }
 _RANKS: Final = {"critical": 0, "warning": 3}
-_TOLD: Final = frozenset({"reboot", "clock_step", "recorder_started", "upgraded"})
+# What a chart marks; and what is no news of a night.
+_MARKED: Final = frozenset({"reboot", "clock_step", "clock_corrected"})
+_UNTOLD: Final = frozenset({"processes", "collector_recovered"})
 Connection = Any  # of the recorder's engine; its library stays behind its door
 
 
@@ -53,9 +55,7 @@ class Window:
         return {"since": self.start / _MS, "until": self.stop / _MS}
 
 
-def series(
-    connection: Connection, node: str, metric: str, instance: str, window: Window
-) -> Answer:
+def series(connection: Connection, node: str, metric: str, instance: str, window: Window) -> Answer:
     """Give a series as columns, with why there is nothing where there is nothing."""
     found = queries.curve(connection, node, metric, instance, window.start, window.stop)
     points = [Point(each.ts, each.min, each.avg, each.max, each.samples) for each in found.points]
@@ -80,7 +80,7 @@ def series(
         "events": [
             {"time": each.ts / _MS, "kind": each.kind}
             for each in reversed(happened)
-            if each.kind in _TOLD
+            if each.kind in _MARKED
         ],
     }
 
@@ -178,17 +178,17 @@ def night(connection: Connection, window: Window) -> Answer:
     stop = window.known_stop
     states = queries.states(connection, window.start, stop)
     nodes = {state.node for state in states}
-    story = [
+    story: list[dict[str, Any]] = [
         *_incidents(connection, window),
         *(_absence(state) for state in states if state.state in _ABSENT),
         *(
             {"kind": "event", "node": each.node, "since": each.ts / _MS, "until": None}
             | {"words": each.kind.replace("_", " ")}
             for each in queries.events(connection, window.start, stop)
-            if each.kind in _TOLD
+            if each.kind not in _UNTOLD
         ),
     ]
-    told: list[JsonValue] = sorted(story, key=lambda entry: (entry["since"], entry["node"]))
+    story.sort(key=lambda entry: (entry["since"], entry["node"]))
     recorded = [uptime.known_ms for uptime in queries.uptimes(connection, window.start, stop, stop)]
     length = stop - window.start
     changed = overviews.changes(connection, window.start, stop, _MOST_CHANGES)
@@ -196,7 +196,7 @@ def night(connection: Connection, window: Window) -> Answer:
         **window.told(),
         "nodes": len(nodes),
         "recorded": fmean(recorded) / length if recorded and length else 0.0,
-        "story": told,
+        "story": list(story),
         "changes": [
             {
                 "node": each.node,

@@ -76,7 +76,7 @@ _ROLLED_UP: Final = f"""
 SELECT n.name, s.instance, r.ts - r.ts % :width AS bucket, sum(r.vsum) / sum(r.n), max(r.vmax),
   sum(r.n) {_OF_METRIC} JOIN {{table}} r ON r.series_id = s.series_id
 WHERE s.metric = :metric AND r.ts >= :start AND r.ts < :stop
-GROUP BY n.name, s.instance, r.ts - r.ts % :width"""  # noqa: S608 - our own table names
+GROUP BY n.name, s.instance, r.ts - r.ts % :width"""
 _OPEN: Final = f"""
 SELECT n.name, s.instance, x.ts - x.ts % :width AS bucket, avg(x.value), max(x.value), count(*)
 {_OF_METRIC} JOIN sample x ON x.series_id = s.series_id
@@ -133,8 +133,9 @@ def compared(
     if table != "rollup_day":
         rows += connection.execute(text(_OPEN), values)
     merged: dict[tuple[str, str, int], Bucket] = {}
-    for row in rows:
-        bucket = Bucket(*row)
+    for node, instance, ts, mean, high, samples in rows:
+        # PostgreSQL gives sums of integers as Decimal.
+        bucket = Bucket(node, instance, int(ts), float(mean), float(high), int(samples))
         before = merged.get(bucket[:3])
         merged[bucket[:3]] = bucket if before is None else _joined(before, bucket)
     return width, [merged[key] for key in sorted(merged)]
@@ -156,7 +157,9 @@ def values_at(connection: Connection, names: Sequence[str], at: int) -> list[Was
 
 def alerts_at(connection: Connection, at: int) -> list[AlertThen]:
     """Give the alerts that were pending or firing at a moment."""
-    return [AlertThen(*row) for row in connection.execute(_ALERTS_AT, {"at": at, "most": MOST_ROWS})]
+    return [
+        AlertThen(*row) for row in connection.execute(_ALERTS_AT, {"at": at, "most": MOST_ROWS})
+    ]
 
 
 def changes(connection: Connection, start: int, stop: int, most: int) -> list[Change]:
@@ -164,7 +167,12 @@ def changes(connection: Connection, start: int, stop: int, most: int) -> list[Ch
 
     By whole hours that are rolled up; how much is judged by the ratio of the means.
     """
-    values = {"start": start, "stop": stop, "before": start - (stop - start), "least": _LEAST_SAMPLES}
+    values = {
+        "start": start,
+        "stop": stop,
+        "before": start - (stop - start),
+        "least": _LEAST_SAMPLES,
+    }
     found = [Change(*row) for row in connection.execute(text(_MEANS), values)]
     return sorted(found, key=lambda change: -_strength(change))[:most]
 
@@ -178,9 +186,9 @@ def _strength(change: Change) -> float:
 
 
 def _table_for(window_ms: int, points: int) -> str:
-    finest = (name for name, width in _WIDTHS.items() if window_ms / width >= points / 2)
-    chosen = list(finest)
-    return chosen[-1] if chosen else "rollup_minute"
+    """Choose the coarsest roll-up that still has as many buckets as wanted."""
+    fine = [name for name, width in _WIDTHS.items() if window_ms >= width * points]
+    return fine[-1] if fine else "rollup_minute"
 
 
 def _ceiled(window_ms: int, points: int, unit_ms: int) -> int:

@@ -3,11 +3,13 @@
 Times are whole seconds. Secrets never stand here: a `*_file` key names the file that holds one.
 """
 
+import math
 import os
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Seconds = Annotated[int, Field(ge=1)]
@@ -89,13 +91,48 @@ class Agent(Section):
     )
 
 
+_DAYS_IN: Final = {"d": 1, "w": 7, "y": 365}
+Kept = Annotated[str, Field(pattern=r"^([1-9]\d{0,3}[dwy]|forever)$")]
+
+
+def kept_days(written: str) -> float:
+    """Give how many days `30d`, `8w`, `5y` or `forever` are; for ever is infinity."""
+    return math.inf if written == "forever" else int(written[:-1]) * _DAYS_IN[written[-1]]
+
+
+class Keep(Section):
+    """How long the recorder keeps what: days (30d), weeks (8w), years (5y) or forever."""
+
+    raw: Kept = Field("30d", description="samples as they came")
+    minutely: Kept = Field("90d", description="roll-ups of minutes; at least as long as raw")
+    hourly: Kept = Field("5y", description="roll-ups of hours; at least as long as minutely")
+    daily: Kept = Field("forever", description="roll-ups of days; at least as long as hourly")
+
+    @model_validator(mode="after")
+    def _coarser_is_kept_longer(self) -> Self:
+        levels = [(name, getattr(self, name)) for name in type(self).model_fields]
+        for (fine, short), (coarse, long) in pairwise(levels):
+            if kept_days(short) > kept_days(long):
+                raise ValueError(f"{coarse} ({long}) is shorter than {fine} ({short})")
+        return self
+
+
 class Recorder(Section):
     """The recorder."""
 
     database: str = Field(
         default_factory=lambda: f"sqlite:///{data_folder() / 'rollcall.db'}",
-        description="URL of the database: sqlite:///path/to/rollcall.db",
+        description="URL of the database: sqlite:///path/to/rollcall.db or "
+        "postgresql://user@host/db",
     )
+    name: str = Field(
+        "recorder", pattern=r"^recorder(-[a-z0-9-]{1,40})?$", description="its service name"
+    )
+    shared: bool = Field(
+        False,
+        description="whether recorders of other names divide the work on the same PostgreSQL",
+    )
+    keep: Keep = Field(Keep(), description="how long what is kept")
 
 
 class Alerts(Section):

@@ -28,7 +28,7 @@ class Frame {
     this.summary = h("p", { class: "summary" });
     this.services = h("p", { class: "services" });
     this.banner = h("p", { class: "banner", role: "alert", hidden: true });
-    this.live = h("p", { class: "unseen", role: "status" });
+    this.spoken = h("p", { class: "unseen", role: "status" });
     this.scheme = h("button", { type: "button", class: "quiet", onclick: () => this.nextScheme() });
     this.main = h("main", {});
     this.conditions = new Map();
@@ -44,7 +44,7 @@ class Frame {
     document.getElementById("app").append(
       h("header", {}, h("h1", {}, this.title), h("nav", { "aria-label": "Views" }, this.links), this.summary, this.services, h("div", { class: "tools" }, this.back, this.moment, this.scheme, leave)),
       this.banner,
-      this.live,
+      this.spoken,
       this.main,
     );
     document.addEventListener("click", (event) => this.follow(event));
@@ -65,7 +65,7 @@ class Frame {
     const node = found ? decodeURIComponent(found[1]) : null;
     const at = path === "/" ? Number(new URLSearchParams(window.location.search).get("at")) || null : null;
     this.view?.remove();
-    this.live(node, at);
+    this.attune(node, at);
     this.view = this.viewOf(path, node);
     this.main.replaceChildren(this.view.element);
     this.links.forEach((link) => mark(link, "aria-current", link.pathname === path ? "page" : null));
@@ -82,7 +82,7 @@ class Frame {
   }
 
   // The present comes as a stream; a moment of the past is asked for once, and stands still.
-  live(node, at) {
+  attune(node, at) {
     this.state.frozen = at;
     this.back.hidden = at === null;
     if (at === null) return this.stream.open(node);
@@ -180,7 +180,7 @@ class Frame {
     if (this.changes.size === 0) return;
     const told = [...this.changes].slice(0, 5).map(([name, word]) => `${name} is ${word}`);
     const more = this.changes.size > 5 ? `, and ${this.changes.size - 5} more` : "";
-    say(this.live, told.join(", ") + more);
+    say(this.spoken, told.join(", ") + more);
     this.changes.clear();
   }
 
