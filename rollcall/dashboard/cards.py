@@ -41,7 +41,7 @@ def card(view: NodeView, alerts: Mapping[str, Alert], *, rank: int, now: Now) ->
         "interval": view.interval_s,
         "description": info.description if info else None,
         "address": info.addresses[0] if info and info.addresses else None,
-        "values": _known(
+        "values": known(
             {
                 **{
                     name: _first(value(view, metric, now) for metric in metrics)
@@ -52,7 +52,7 @@ def card(view: NodeView, alerts: Mapping[str, Alert], *, rank: int, now: Now) ->
         ),
         "alerts": [alert_row(rule, alert) for rule, alert in sorted(alerts.items())],
     }
-    return _known(told)
+    return known(told)
 
 
 def value(view: NodeView, metric: str, now: Now, instance: str | None = None) -> Card | None:
@@ -79,7 +79,7 @@ def alert_row(rule: str, alert: Alert) -> Card:
         "incident": alert.incident,
         "flags": list(alert.flags),
     }
-    return _known(told)
+    return known(told)
 
 
 def details(view: NodeView, now: Now) -> Card:
@@ -126,7 +126,7 @@ def _first(found: Iterable[Card | None]) -> Card | None:
     return next((each for each in found if each is not None), None)
 
 
-def _known(told: Card) -> Card:
+def known(told: Card) -> Card:
     """Leave out what is unknown: with many nodes that is a third of what is sent."""
     return {name: said for name, said in told.items() if said is not None}
 

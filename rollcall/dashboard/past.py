@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
+from rollcall.dashboard.cards import known
 from rollcall.dashboard.columns import Point, Span, gridded, holes, share, silence_after, single
 from rollcall.recorder import overviews, queries
 from rollcall.recorder.overviews import HistoryAwayError, ask
@@ -131,20 +132,21 @@ def cluster_at(connection: Connection, at: int) -> Answer:
     for was in overviews.values_at(connection, list(_CARD_METRICS), at):
         _put(values[was.node], was)
     states = queries.cluster_at(connection, at)
-    nodes: list[JsonValue] = [
-        {
+    nodes = []
+    for state in states:
+        heard = [each["at"] for each in values[state.node].values()]
+        node: Answer = {
             "name": state.node,
             "state": state.state,
             "reason": state.reason,
             "since": state.ts / _MS,
-            "seen": max((each["at"] for each in values[state.node].values()), default=None),
+            "seen": max(heard, default=None),
             "rank": _rank(state, worst.get(state.node, 5)),
             "values": values[state.node],
             "alerts": alerts[state.node],
         }
-        for state in states
-    ]
-    return {"time": at / _MS, "nodes": nodes}
+        nodes.append(known(node))
+    return {"time": at / _MS, "nodes": list(nodes)}
 
 
 def _put(card: dict[str, Any], was: overviews.Was) -> None:

@@ -39,9 +39,11 @@ class DashboardUnderTest(ProgramUnderTest):
     def __init__(self, folder: Path, broker: BrokerUnderTest) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.settings = {
+        self.database_url = f"sqlite:///{folder / 'rollcall.db'}"
+        self.settings: dict[str, object] = {
             "ROLLCALL_BROKER__PORT": broker.port,
             "ROLLCALL_CLUSTER__NAME": "test",
+            "ROLLCALL_RECORDER__DATABASE": self.database_url,
             "ROLLCALL_DASHBOARD__LISTEN": f"127.0.0.1:{self.port}",
             "ROLLCALL_DASHBOARD__STATE_DIR": folder / "dashboard",
         }
@@ -79,7 +81,7 @@ class Visitor:
         self.page: Page = context.new_page()
         self.faults: list[str] = []
         self.foreign: list[str] = []
-        self._url = url
+        self.url = url
         self.page.on("console", self._note_console)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("request", self._note_request)
@@ -89,7 +91,7 @@ class Visitor:
             self.faults.append(message.text)
 
     def _note_request(self, request: Any) -> None:
-        if not request.url.startswith((self._url, "data:")):
+        if not request.url.startswith((self.url, "data:")):
             self.foreign.append(request.url)
 
     def row(self, node: str) -> str:

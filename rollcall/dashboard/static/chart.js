@@ -17,6 +17,7 @@ export class Chart {
     this.zoom = zoom;
     this.answer = null;
     this.plot = null;
+    this.dragging = false;
     this.heading = h("h3", {}, title(spec));
     this.legend = h("p", { class: "legend" });
     this.readout = h("p", { class: "readout", role: "status" });
@@ -26,6 +27,7 @@ export class Chart {
       role: "group",
       "aria-label": title(spec),
       onkeydown: (event) => this.press(event),
+      onpointerdown: () => this.hold(),
     });
     this.table = h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": `${title(spec)} as a table`, hidden: true });
     this.probe = { series: h("i", { class: "probe series" }), muted: h("i", { class: "probe muted" }), line: h("i", { class: "probe line" }) };
@@ -36,11 +38,27 @@ export class Chart {
 
   /** Show an answer of /api/series. */
   show(answer) {
+    // A chart is not taken from under a finger that is drawing on it.
+    if (this.dragging) {
+      this.waiting = answer;
+      return;
+    }
     this.answer = answer;
     say(this.legend, legendWords(answer));
     this.canvas.setAttribute("aria-label", sentence(this.spec, answer));
     this.draw();
     if (!this.table.hidden) this.fillTable();
+  }
+
+  hold() {
+    this.dragging = true;
+    this.waiting = null;
+    const release = () => {
+      this.dragging = false;
+      if (this.waiting !== null) this.show(this.waiting);
+    };
+    // After uPlot has heard of the end, too.
+    document.addEventListener("pointerup", () => setTimeout(release), { once: true });
   }
 
   fail(words) {
