@@ -78,8 +78,8 @@ class Archive:
 
     async def _incidents(self, request: Request) -> Response:
         def read() -> Question:
-            window = self._window(request)
-            return lambda connection: past.night(connection, window)
+            window, node = self._window(request), request.query_params.get("node")
+            return lambda connection: past.night(connection, window, node)
 
         return await self._answer(read)
 

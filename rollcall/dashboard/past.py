@@ -4,8 +4,9 @@ Questions to the database are functions over a connection; `ask` opens it to rea
 milliseconds since 1970 inside, Unix seconds in the answers.
 """
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Final
@@ -175,40 +176,59 @@ def _alert_row(alert: overviews.AlertThen) -> Answer:
     }
 
 
-def night(connection: Connection, window: Window) -> Answer:
-    """Give what went wrong in a window, and what changed most against the one before."""
+def night(connection: Connection, window: Window, node: str | None = None) -> Answer:
+    """Give what went wrong in a window, and what changed most against the one before.
+
+    Of one node or of all; of one also the reports that are missing.
+    """
     stop = window.known_stop
-    states = queries.states(connection, window.start, stop)
-    nodes = {state.node for state in states}
-    story: list[dict[str, Any]] = [
-        *_incidents(connection, window),
-        *(_absence(state) for state in states if state.state in _ABSENT),
-        *(
-            {"kind": "event", "node": each.node, "since": each.ts / _MS, "until": None}
-            | {"words": each.kind.replace("_", " ")}
-            for each in queries.events(connection, window.start, stop)
-            if each.kind not in _UNTOLD
-        ),
-    ]
-    story.sort(key=lambda entry: (entry["since"], entry["node"]))
-    recorded = [uptime.known_ms for uptime in queries.uptimes(connection, window.start, stop, stop)]
+    states = queries.states(connection, window.start, stop, node)
+    story = _story(connection, window, states, node)
+    uptimes = queries.uptimes(connection, window.start, stop, stop)
+    known_ms = [each.known_ms for each in uptimes if node in {None, each.node}]
     length = stop - window.start
     changed = overviews.changes(connection, window.start, stop, _MOST_CHANGES)
     return {
         **window.told(),
-        "nodes": len(nodes),
-        "recorded": fmean(recorded) / length if recorded and length else 0.0,
+        "nodes": len({state.node for state in states}),
+        "recorded": fmean(known_ms) / length if known_ms and length else 0.0,
         "story": list(story),
-        "changes": [
-            {
-                "node": each.node,
-                "metric": each.metric,
-                "instance": each.instance,
-                "before": each.before,
-                "after": each.after,
-            }
-            for each in changed
+        "changes": [dict(each._asdict()) for each in changed if node in {None, each.node}],
+        "gaps": [
+            {"first": each.first_seq, "last": each.last_seq, "state": each.state}
+            for each in (queries.gaps(connection) if node else ())
+            if each.node == node
         ],
+    }
+
+
+def _story(
+    connection: Connection, window: Window, states: Sequence[queries.State], node: str | None
+) -> list[dict[str, Any]]:
+    """Give incidents, absences and events in order of time."""
+    story: list[dict[str, Any]] = [
+        *_incidents(connection, window),
+        *(_absence(state) for state in states if state.state in _ABSENT),
+        *(
+            _event(each)
+            for each in queries.events(connection, window.start, window.known_stop, node)
+            if each.kind not in _UNTOLD
+        ),
+    ]
+    wanted = [entry for entry in story if node in {None, entry["node"]}]
+    return sorted(wanted, key=lambda entry: (entry["since"], entry["node"]))
+
+
+def _event(happened: queries.Happened) -> dict[str, Any]:
+    words = happened.kind.replace("_", " ")
+    detail = json.loads(happened.detail)
+    told = ", ".join(f"{key} {text}" for key, text in detail.items() if text is not None)
+    return {
+        "kind": "event",
+        "node": happened.node,
+        "since": happened.ts / _MS,
+        "until": None,
+        "words": f"{words}: {told}" if told else words,
     }
 
 

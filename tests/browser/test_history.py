@@ -102,6 +102,14 @@ def test_a_chart_can_be_read_with_keys_and_as_a_table(visitor: Visitor, pi_3: fl
     assert 240 < rows <= 350 - 6 * len(GAP_MINUTES)
 
 
+def test_a_node_tells_what_happened_to_it(visitor: Visitor, pi_3: float) -> None:
+    visitor.page.goto(f"{visitor.url}/node/pi-3?window=6h")
+    visitor.page.locator(".story li time").first.wait_for()
+    told = visitor.page.locator(".story").inner_text()
+    assert "disk / is full" in told
+    assert "pi-4" not in told
+
+
 def test_dragging_asks_for_a_shorter_window_and_the_address_keeps_it(
     visitor: Visitor, pi_3: float
 ) -> None:

@@ -16,6 +16,13 @@ from tests.support.mqtt import BrokerUnderTest
 
 EPOCH = "9f3c21d07a5be4c8"
 TOPICS = Topics()
+VIEWS = (
+    ("/", "tbody tr"),
+    ("/node/pi-1", "article"),
+    ("/compare", "h2"),
+    ("/incidents", "h2"),
+    ("/last-night", "h2"),
+)
 HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=1</script>'
 
 
@@ -192,7 +199,7 @@ def test_nobody_is_left_out(
     source = (resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
     try:
         page = context.new_page()
-        for path, landmark in (("/", "tbody tr"), ("/node/pi-1", "article")):
+        for path, landmark in VIEWS:
             page.goto(f"{dashboard.url}{path}")
             page.wait_for_selector(landmark)
             page.evaluate(source + ";0")

@@ -3,6 +3,7 @@
 import { Chart } from "./chart.js";
 import { h, say } from "./dom.js";
 import { remember, WINDOWS, windowOf } from "./place.js";
+import { lines } from "./story.js";
 import { clock } from "./words.js";
 
 const USUAL = ["cpu.percent", "memory.used_percent", "temperature.cpu_celsius", "load.load1"];
@@ -22,12 +23,17 @@ export class HistoryPanel {
     );
     this.told = h("p", { class: "told" });
     this.grid = h("div", { class: "charts" });
+    this.story = h("ol", { class: "story" });
+    this.gaps = h("p", { class: "told" });
     this.element = h(
       "section",
       { "aria-label": "History" },
       h("div", { class: "tools", role: "group", "aria-label": "Window of time" }, this.buttons),
       this.told,
       this.grid,
+      h("h3", {}, "What happened"),
+      this.story,
+      this.gaps,
     );
   }
 
@@ -92,7 +98,18 @@ export class HistoryPanel {
     const place = windowOf(window.location.search, this.state.now);
     WINDOWS.forEach(([key], index) => this.buttons[index].setAttribute("aria-pressed", String(key === place.key)));
     say(this.told, `${clock(place.since)} to ${clock(place.until)}${place.key === null ? ", not live" : ""}`);
-    await Promise.all([...this.charts.values()].map((chart) => this.loadOne(chart, place)));
+    const charts = [...this.charts.values()].map((chart) => this.loadOne(chart, place));
+    await Promise.all([...charts, this.loadStory(place)]);
+  }
+
+  async loadStory({ since, until }) {
+    const query = new URLSearchParams({ node: this.node, since: since.toFixed(3), until: until.toFixed(3) });
+    const answer = await fetch(`/api/incidents?${query}`).catch(() => null);
+    if (!answer?.ok) return;
+    const found = await answer.json();
+    const quiet = h("li", {}, "Nothing but what was measured.");
+    this.story.replaceChildren(...(found.story.length > 0 ? lines(found.story, found.until) : [quiet]));
+    say(this.gaps, found.gaps.map(gapWords).join(" "));
   }
 
   async loadOne(chart, { since, until }) {
@@ -118,4 +135,9 @@ export class HistoryPanel {
   remove() {
     for (const chart of this.charts.values()) chart.remove();
   }
+}
+
+function gapWords({ first, last, state }) {
+  const reports = first === last ? `Report ${first} is` : `Reports ${first} to ${last} are`;
+  return state === "open" ? `${reports} missing and may still come.` : `${reports} lost for ever (${state}).`;
 }

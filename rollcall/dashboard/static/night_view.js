@@ -2,7 +2,8 @@
 
 import { h, say } from "./dom.js";
 import { remember } from "./place.js";
-import { clock, figure, span } from "./words.js";
+import { lines } from "./story.js";
+import { figure } from "./words.js";
 
 const EVENING_HOUR = 20;
 const MORNING_HOUR = 8;
@@ -72,24 +73,10 @@ export class NightView {
     if (found.error) return say(this.told, found.error);
     const quiet = found.story.length === 0 ? " Nothing went wrong." : "";
     say(this.told, `${found.nodes} nodes, recorded ${(100 * found.recorded).toFixed(1)} %.${quiet}`);
-    this.list.append(...found.story.map((entry) => line(entry, found.until)));
+    this.list.append(...lines(found.story, found.until));
     if (found.changes.length > 0) this.changes.append(h("h3", {}, "Most changed against the same time before"), changeTable(found.changes));
     return undefined;
   }
-}
-
-const SHAPES = { critical: "▲", warning: "●", info: "i", offline: "✗", stale: "~", gap: "?", event: "·" };
-
-function line(entry, end) {
-  const lasted = entry.until === null ? `goes on, ${span(end - entry.since)} so far` : span(entry.until - entry.since);
-  return h(
-    "li",
-    { "data-condition": entry.kind },
-    h("time", { datetime: new Date(entry.since * 1000).toISOString() }, clock(entry.since)),
-    h("span", { class: "shape", "aria-hidden": "true" }, SHAPES[entry.kind] ?? "·"),
-    h("a", { href: `/node/${encodeURIComponent(entry.node)}?since=${(entry.since - 1800).toFixed(0)}&until=${((entry.until ?? end) + 1800).toFixed(0)}`, "data-inside": true }, entry.node),
-    ` ${entry.kind}: ${entry.words}${entry.kind === "event" ? "" : ` (${lasted})`}`,
-  );
 }
 
 function changeTable(changes) {
