@@ -14,6 +14,7 @@ from rollcall.console.up import up
     cls=LaterGroup,
     later={
         "db": ("rollcall.console.db", "recorder"),
+        "alerts": ("rollcall.console.alerts", "alerts"),
         "broker": ("rollcall.console.broker", "broker"),
         "dashboard": ("rollcall.console.dashboard", "dashboard"),
         "fleet": ("rollcall.console.fleet", "console"),
