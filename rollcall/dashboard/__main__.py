@@ -15,6 +15,7 @@ from rollcall.broker.announcement import ServiceAnnouncement
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.session import BrokerError
 from rollcall.broker.topics import Topics
+from rollcall.dashboard.actions import actions_of
 from rollcall.dashboard.app import Web
 from rollcall.dashboard.archive import Archive
 from rollcall.dashboard.dashboard import health, run, subscriptions
@@ -42,7 +43,9 @@ def body(settings: Settings, _arguments: argparse.Namespace, stop: threading.Eve
     def application(broadcast: Broadcast) -> Starlette:
         entry = Entry(folder)
         archive = Archive(settings.recorder.database)
-        web = Web(broadcast, entry, archive, allowed_hosts=place.hosts, secure=place.secure)
+        actions = actions_of(settings)
+        names = place.hosts
+        web = Web(broadcast, entry, archive, actions, allowed_hosts=names, secure=place.secure)
         return web.application()
 
     announcement = ServiceAnnouncement(

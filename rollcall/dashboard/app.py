@@ -28,6 +28,7 @@ from starlette.staticfiles import StaticFiles
 
 from rollcall.broker.topics import is_node_name
 from rollcall.dashboard import pages
+from rollcall.dashboard.actions import Actions
 from rollcall.dashboard.archive import Archive
 from rollcall.dashboard.entry import SESSION_LASTS_S, Entry
 from rollcall.dashboard.gate import MembersOnly, SafeHeaders
@@ -45,6 +46,7 @@ class Web:
         broadcast: Broadcast,
         entry: Entry,
         archive: Archive,
+        actions: Actions | None,
         *,
         allowed_hosts: Sequence[str],
         secure: bool,
@@ -52,6 +54,7 @@ class Web:
         self._broadcast = broadcast
         self._entry = entry
         self._archive = archive
+        self._actions = actions
         self._hosts = list(allowed_hosts)
         self._secure = secure
         self._cookie = "__Host-rollcall" if secure else "rollcall"
@@ -74,6 +77,7 @@ class Web:
                 Route("/api/cluster", self._cluster),
                 Route("/api/node/{node}", self._node),
                 *self._archive.routes(),
+                Route("/api/actions", self._act, methods=["POST"]),
                 Mount("/static", StaticFiles(directory=STATIC)),
             ],
             middleware=[
@@ -155,8 +159,16 @@ class Web:
         return JSONResponse({"state": "online"})
 
     async def _session(self, _request: Request) -> Response:
-        """Say that there is a session: without one, this is not reached."""
-        return Response(status_code=204)
+        """Say that there is a session, and what it may: without one, this is not reached."""
+        return JSONResponse({"actions": self._actions is not None})
+
+    async def _act(self, request: Request) -> Response:
+        if self._actions is None:
+            why = "this dashboard only looks; see [dashboard] actions"
+            return JSONResponse({"error": why}, status_code=403)
+        if not _is_our_own(request):
+            return JSONResponse({"error": "not from a page of ours"}, status_code=403)
+        return await self._actions.carry_out(request)
 
     async def _stream(self, request: Request) -> Response:
         if self._broadcast.live.viewers >= MOST_VIEWERS:

@@ -240,6 +240,19 @@ class Dashboard(Section):
     behind_proxy: bool = Field(
         default=False, description="true: a proxy in front of it does TLS, and alone reaches it"
     )
+    actions: bool = Field(
+        default=False, description="true: alerts may be acknowledged and silenced in the browser"
+    )
+    admin_certificate_file: Place | None = Field(
+        None, description="the administrator's certificate at the broker, for actions"
+    )
+    admin_key_file: Place | None = Field(None, description="the key of that certificate")
+    admin_username: str | None = Field(
+        None, description="the administrator's user name at the broker, where passwords are used"
+    )
+    admin_password_file: Place | None = Field(
+        None, description="file that holds the administrator's password"
+    )
     state_dir: Place = Field(
         default_factory=lambda: data_folder() / "dashboard",
         description="folder of login links and sessions; who may write there may log in",

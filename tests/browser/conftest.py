@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from rollcall.dashboard.entry import Entry
-from tests.support.browser import DashboardUnderTest, Visitor, chromium
+from tests.support.browser import DashboardUnderTest, Visitor, chromium, visiting
 from tests.support.mqtt import BrokerUnderTest
 
 
@@ -27,16 +26,8 @@ def dashboard(tmp_path: Path, broker: BrokerUnderTest) -> Iterator[DashboardUnde
 @pytest.fixture
 def visitor(browser: Browser, dashboard: DashboardUnderTest) -> Iterator[Visitor]:
     """A browser that has used a login link; at the end nothing may have gone wrong on its page."""
-    context = browser.new_context(viewport={"width": 1200, "height": 800})
-    try:
-        guest = Visitor(context, dashboard.url)
-        token = Entry(dashboard.state_dir).make_link(time.time())
-        guest.page.goto(f"{dashboard.url}/login/{token}")
-        guest.page.wait_for_selector("header")
+    with visiting(browser, dashboard) as guest:
         yield guest
-        assert (guest.faults, guest.foreign) == ([], [])
-    finally:
-        context.close()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -13,6 +14,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from rollcall.broker.mosquitto import free_port
+from rollcall.dashboard.entry import Entry
 from tests.support.mqtt import BrokerUnderTest
 from tests.support.program import ProgramUnderTest
 from tests.support.waiting import wait_until
@@ -36,7 +38,7 @@ def chromium() -> Iterator[Browser]:
 class DashboardUnderTest(ProgramUnderTest):
     """The dashboard as a process of its own, on a free port, on the broker of the test."""
 
-    def __init__(self, folder: Path, broker: BrokerUnderTest) -> None:
+    def __init__(self, folder: Path, broker: BrokerUnderTest, **more: object) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.database_url = f"sqlite:///{folder / 'rollcall.db'}"
@@ -46,6 +48,7 @@ class DashboardUnderTest(ProgramUnderTest):
             "ROLLCALL_RECORDER__DATABASE": self.database_url,
             "ROLLCALL_DASHBOARD__LISTEN": f"127.0.0.1:{self.port}",
             "ROLLCALL_DASHBOARD__STATE_DIR": folder / "dashboard",
+            **more,
         }
         self.state_dir = folder / "dashboard"
         super().__init__("rollcall.dashboard", folder, settings=self.settings)
@@ -106,3 +109,19 @@ class Visitor:
             timeout_s,
             what=f"{text!r} in the row of {node}",
         )
+
+
+@contextmanager
+def visiting(browser: Browser, dashboard: DashboardUnderTest) -> Iterator[Visitor]:
+    """Give a visitor who used a login link; at the end nothing may have gone wrong on the page."""
+    context = browser.new_context(viewport={"width": 1200, "height": 800})
+    try:
+        guest = Visitor(context, dashboard.url)
+        token = Entry(dashboard.state_dir).make_link(time.time())
+        guest.page.goto(f"{dashboard.url}/login/{token}")
+        guest.page.wait_for_selector("header")
+        yield guest
+        assert not guest.faults, guest.faults
+        assert not guest.foreign, guest.foreign
+    finally:
+        context.close()

@@ -1,5 +1,6 @@
 // One node: everything it last said, each number with its age.
 
+import { allowed, buttons } from "./actions.js";
 import { h, say } from "./dom.js";
 import { HistoryPanel } from "./history_panel.js";
 import { clock, condition, figure, labels, span } from "./words.js";
@@ -19,6 +20,13 @@ export class NodeView {
     this.state = state;
     this.name = name;
     this.ages = [];
+    this.mayAct = false;
+    this.told = "";
+    allowed().then((may) => {
+      this.mayAct = may;
+      this.told = "";
+      this.update();
+    });
     this.heading = h("h2", {}, name);
     this.word = h("p", { class: "condition" });
     this.alerts = h("ul", { class: "alerts" });
@@ -52,13 +60,22 @@ export class NodeView {
       h("span", { class: "shape", "aria-hidden": "true" }, shape),
       `${word}${node.since === undefined ? "" : ` since ${clock(node.since)}`}`,
     );
-    this.alerts.replaceChildren(...node.alerts.map((alert) => alertLine(alert)));
+    this.showAlerts(node);
     this.facts.replaceChildren(...factRows(node));
     this.ages = [];
     const names = Object.keys(node.collectors).sort();
     this.collectors.replaceChildren(...names.map((name) => this.collector(name, node.collectors[name])));
     this.history.update(node.collectors);
     this.tick();
+  }
+
+  // Anew only when something changed: a button does not vanish under a finger.
+  showAlerts(node) {
+    const told = JSON.stringify(node.alerts);
+    if (told === this.told) return;
+    this.told = told;
+    const line = (alert) => alertLine(alert, buttons(this.mayAct, this.name, alert));
+    this.alerts.replaceChildren(...node.alerts.map(line));
   }
 
   repaint() {
@@ -91,7 +108,7 @@ export class NodeView {
   }
 }
 
-function alertLine(alert) {
+function alertLine(alert, actions) {
   const shape = { critical: "▲", warning: "●", info: "i" }[alert.severity];
   const flags = alert.flags.length > 0 ? ` (${alert.flags.join(", ")})` : "";
   return h(
@@ -99,6 +116,7 @@ function alertLine(alert) {
     { "data-condition": alert.state === "firing" ? alert.severity : "unsure" },
     h("span", { class: "shape", "aria-hidden": "true" }, shape),
     `${alert.severity}, ${alert.state} since ${clock(alert.since)}: ${alert.summary}${flags}`,
+    actions,
   );
 }
 
