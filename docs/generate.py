@@ -144,6 +144,11 @@ def sample_configuration() -> str:
 def _sample_key(model: type[BaseModel], name: str) -> list[str]:
     field = model.model_fields[name]
     value = field.get_default(call_default_factory=True)
+    if isinstance(value, BaseModel):
+        table = type(value)
+        lines = [line for key in table.model_fields for line in _sample_key(table, key)]
+        dotted = [line.replace("#", f"#{name}.", 1) if line[1] != " " else line for line in lines]
+        return [f"# {table.__doc__}", *dotted]
     shown = "" if value is None else json.dumps(value, default=str)
     for home, place in (("sqlite:///", "sqlite:////home/you"), ("", "~")):
         shown = shown.replace(f"{home}{data_folder()}", f"{place}/.local/share/rollcall")

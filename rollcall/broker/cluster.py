@@ -43,7 +43,7 @@ OK_RANK: Final = 5
 _STATUS_EVERY_S: Final = 60.0
 _NOTHING: Final[Mapping[str, Number | None]] = MappingProxyType({})
 _CLOCK_TOLERANCE_S: Final = 120.0
-_SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
+SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +275,7 @@ class Cluster:
         for (node, _), alert in self.alerts.items():
             before = worst.get(node)
             if alert.state == "firing" and (
-                before is None or _SEVERITIES.index(alert.severity) < _SEVERITIES.index(before)
+                before is None or SEVERITIES.index(alert.severity) < SEVERITIES.index(before)
             ):
                 worst[node] = alert.severity
         return worst

@@ -72,11 +72,13 @@ class Session:
     """What a client asks of the broker.
 
     `expiry_s` 0 is a clean start each time; above, the broker keeps the session so long.
+    `ends_at_once`: the session ends with the connection, and the last will comes without delay.
     `receive_maximum` bounds what is under way to us unacknowledged (None: the broker's 20).
     `manual_acknowledgement`: nothing is acknowledged but by `acknowledge`.
     """
 
     expiry_s: int = 0
+    ends_at_once: bool = False
     receive_maximum: int | None = None
     manual_acknowledgement: bool = False
     inbox_limit: int = 20_000

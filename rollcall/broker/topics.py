@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 VERSION: Final = "v1"
@@ -264,17 +264,13 @@ class Topics:
         """
         return self._fill(kind, names, wildcards=True)
 
+    def places(self, kind: Kind) -> int:
+        """Give how many names a topic of `kind` takes."""
+        return sum(level in _ACCEPTS for level in _BY_KIND[kind].levels)
+
     def parse(self, topic: str) -> Address:
         """Take a topic apart. Raises TopicError when it is not one of the tree's."""
-        prefix, _, rest = topic.partition("/")
-        version, _, path = rest.partition("/")
-        if prefix == self.prefix and version == VERSION:
-            levels = path.split("/")
-            for branch in BRANCHES:
-                names = _match(branch.levels, levels)
-                if names is not None:
-                    return Address(branch.kind, *names)
-        raise TopicError(f"no topic of the tree under {self.root}: {topic[:200]!r}")
+        return _parsed(self.root, topic)
 
     def _fill(self, kind: Kind, names: tuple[str, ...], *, wildcards: bool) -> str:
         levels = list(_BY_KIND[kind].levels)
@@ -286,6 +282,18 @@ class Topics:
                 raise TopicError(f"{name[:200]!r} cannot be the {levels[place]} of a {kind} topic")
             levels[place] = name
         return "/".join((self.root, *levels))
+
+
+# The same topics come again and again; what is no topic of the tree is not remembered.
+@lru_cache(maxsize=16_384)
+def _parsed(root: str, topic: str) -> Address:
+    if topic.startswith(f"{root}/"):
+        levels = topic[len(root) + 1 :].split("/")
+        for branch in BRANCHES:
+            names = _match(branch.levels, levels)
+            if names is not None:
+                return Address(branch.kind, *names)
+    raise TopicError(f"no topic of the tree under {root}: {topic[:200]!r}")
 
 
 def _match(pattern: tuple[str, ...], levels: list[str]) -> tuple[str, ...] | None:
@@ -302,6 +310,11 @@ def _match(pattern: tuple[str, ...], levels: list[str]) -> tuple[str, ...] | Non
         else:
             return None
     return tuple(names)
+
+
+def shared_filter(group: str, topic_filter: str) -> str:
+    """Give the filter by which the members of `group` divide the messages of `topic_filter`."""
+    return f"$share/{group}/{topic_filter}"
 
 
 def branch_of(kind: Kind) -> Branch:

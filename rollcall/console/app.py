@@ -13,11 +13,15 @@ from rollcall.console.up import up
 @click.group(
     cls=LaterGroup,
     later={
+        "db": ("rollcall.console.db", "recorder"),
         "alerts": ("rollcall.console.alerts", "alerts"),
         "broker": ("rollcall.console.broker", "broker"),
         "lcd": ("rollcall.console.lcd", "lcd"),
+        "dashboard": ("rollcall.console.dashboard", "dashboard"),
         "fleet": ("rollcall.console.fleet", "console"),
         "command": ("rollcall.console.command", "console"),
+        "show": ("rollcall.console.show", "console"),
+        "top": ("rollcall.console.top", "console"),
         "node": ("rollcall.console.node", "broker"),
     },
     context_settings={"help_option_names": ["-h", "--help"]},

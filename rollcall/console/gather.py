@@ -64,16 +64,22 @@ class Link:
         )
 
 
+def filters_of(topics: Topics, kinds: Sequence[Kind] = EVERYTHING) -> list[tuple[str, int]]:
+    """Give the (topic filter, QoS) pairs of these kinds, for every node.
+
+    QoS 0: the broker then sends all that it retains, in order, before it says we subscribed.
+    """
+    return [(topics.topic_filter(kind, *[_ANY] * _NAMES.get(kind, 1)), 0) for kind in kinds]
+
+
 @contextmanager
 def linked(broker: Broker, kinds: Sequence[Kind] = EVERYTHING) -> Iterator[Link]:
     """Give a connection on which all that the broker retains of these kinds has been heard.
 
     Raises CommandError with exit code 5 when the broker is silent for 5 s.
     """
-    topics = Topics(broker.prefix)
-    filters = [topics.topic_filter(kind, *[_ANY] * _NAMES.get(kind, 1)) for kind in kinds]
-    # QoS 0: the broker then sends all that it retains, in order, before it says we subscribed.
-    client = BrokerClient(broker, client_id="", subscriptions=[(name, 0) for name in filters])
+    filters = filters_of(Topics(broker.prefix), kinds)
+    client = BrokerClient(broker, client_id="", subscriptions=filters)
     try:
         with client:
             link = Link(broker, client)

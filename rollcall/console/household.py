@@ -12,6 +12,7 @@ from rollcall.console.supervisor import Program
 from rollcall.service.settings import Settings
 
 _PORT: Final = 18830
+_WEB_PORT: Final = 8080
 
 
 class Household:
@@ -24,6 +25,7 @@ class Household:
         self.file = file
         self.folder = file.parent
         self.port = _PORT if is_free(_PORT) else free_port()
+        self._web_port = _WEB_PORT if is_free(_WEB_PORT) else free_port()
         self.settings = Settings.model_validate(self._settled(wished))
 
     @property
@@ -46,7 +48,7 @@ class Household:
         Raises MosquittoError when there is no Mosquitto.
         """
         broker = PrivateMosquitto(self.folder / "broker", self.port)
-        services = [self._service(name) for name in ("recorder", "alerts")]
+        services = [self._service(name) for name in ("recorder", "alerts", "dashboard")]
         lcd = self._service("lcd", "--emulate", talks=True)
         demo = [self._demo_node(number) for number in range(1, demo_nodes + 1)]
         return [
@@ -83,6 +85,10 @@ class Household:
         values["agent"]["state_dir"] = self.folder / "agent"
         values["recorder"]["database"] = f"sqlite:///{self.database}"
         values["alerts"]["state_dir"] = self.folder / "alerts"
+        values["dashboard"] = {
+            "listen": f"127.0.0.1:{self._web_port}",
+            "state_dir": self.folder / "dashboard",
+        }
         if not wished.mail.host:
             values["mail"]["folder"] = self.folder / "mail"
         return values

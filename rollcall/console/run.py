@@ -13,6 +13,7 @@ PROGRAMS: Final = {
     "recorder": "rollcall.recorder",
     "alerts": "rollcall.alerts",
     "lcd": "rollcall.lcd_display",
+    "dashboard": "rollcall.dashboard",
 }
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from rollcall.console import words
 from rollcall.console.gather import gather, now
+from rollcall.console.marks import MARKS
 from rollcall.console.options import (
     EXIT_CRITICAL,
     EXIT_WARNINGS,
@@ -20,14 +21,6 @@ from rollcall.console.options import (
 )
 from rollcall.console.summary import Row, Summary, document, summarize
 
-_MARKS: Final = {
-    "ok": ("✓", "ok", "green"),
-    "warning": ("●", "WARN", "yellow"),
-    "critical": ("▲", "CRIT", "bold red"),
-    "stale": ("~", "STALE", "magenta"),
-    "offline": ("✗", "OFF", "bold red"),
-    "unknown": ("?", "??", "magenta"),
-}
 _PIPE_WIDTH: Final = 200
 
 
@@ -84,7 +77,7 @@ def _table(rows: list[Row], *, unicode: bool) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", overflow="fold")
     for row in rows:
-        mark, word, style = _MARKS[row.verdict]
+        mark, word, style = MARKS[row.verdict]
         degrees = words.degrees(row.celsius)
         table.add_row(
             Text(mark if unicode else word, style=style),

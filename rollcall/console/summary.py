@@ -8,6 +8,7 @@ from typing import Any, Final
 from rollcall.broker.cluster import Cluster, NodeState, NodeView, Now, Value
 from rollcall.broker.messages import Alert, ServiceOnline
 from rollcall.console import words
+from rollcall.console.marks import ORDER
 
 _SERVICES_EXPECTED: Final = ("recorder", "alerts")
 
@@ -52,8 +53,7 @@ class Summary:
     def headline(self) -> str:
         """Say the counts, worst first: `14 nodes: 1 offline, 1 critical, 12 ok`."""
         counts = Counter(row.verdict for row in self.rows)
-        order = ("critical", "offline", "stale", "unknown", "warning", "ok")
-        told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in order if counts[verdict])
+        told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ORDER if counts[verdict])
         nodes = "1 node" if len(self.rows) == 1 else f"{len(self.rows)} nodes"
         return f"{nodes}: {told}" if self.rows else "no nodes yet"
 

@@ -20,6 +20,8 @@ from rollcall.broker.mosquitto import MosquittoError
 from rollcall.console.household import Household
 from rollcall.console.options import CommandError, Options, shared
 from rollcall.console.supervisor import Supervisor
+from rollcall.dashboard.entry import Entry
+from rollcall.dashboard.listening import listening
 from rollcall.lcd_display.picture import boxed
 from rollcall.service.config import runtime_file
 from rollcall.service.lifecycle import stop_on_signals
@@ -120,6 +122,9 @@ class _Screen:
             if mail.host
             else f"no SMTP server is set: mails are written into {mail.folder} as .eml files"
         )
+        entry = Entry(household.settings.dashboard.state_dir)
+        address = listening(household.settings.dashboard).url
+        command = shlex.quote(sys.argv[0])
         database = shlex.quote(str(household.database))
         query = '"SELECT * FROM latest"'
         lines = (
@@ -130,7 +135,9 @@ class _Screen:
             f"  database  {household.database}; to ask it:",
             f"            sqlite3 -readonly -box {database} {query}",
             f"  mail      {where}",
-            f"  status    {shlex.quote(sys.argv[0])} status",
+            f"  status    {command} status",
+            f"  dashboard {address}/login/{entry.make_link(time.time())}",
+            f"            (once, within five minutes; another: {command} dashboard link)",
         )
         for line in lines:
             self._console.print(Text(line))

@@ -6,6 +6,7 @@ import threading
 
 from rollcall.broker.session import BrokerError
 from rollcall.broker.topics import Topics
+from rollcall.recorder.engine import Membership
 from rollcall.recorder.errors import RecorderError
 from rollcall.recorder.recorder import SERVICE, Recorder
 from rollcall.recorder.store import Store
@@ -14,8 +15,10 @@ from rollcall.service.settings import Settings
 
 
 def _record(settings: Settings, _arguments: argparse.Namespace, stop: threading.Event) -> None:
-    with Store(settings.recorder.database) as store:
-        recorder = Recorder(store, Topics(settings.broker.prefix))
+    chosen = settings.recorder
+    membership = Membership(chosen.name, chosen.shared)
+    with Store(chosen.database, membership) as store:
+        recorder = Recorder(store, Topics(settings.broker.prefix), chosen.keep, membership)
         with recorder.client(settings.broker) as client:
             recorder.run(client, stop)
 

@@ -4,8 +4,9 @@ Times are integer milliseconds since 1970, UTC. Every text fits a column of eith
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from rollcall.broker.messages import Offline, Online
 from rollcall.recorder.units import Unit
@@ -24,10 +25,14 @@ class Freshness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """When a message came, and what that says about its age."""
+    """When a message came, and what that says about its age.
+
+    `listening_since_ms`: since when every live message would have reached us; None: not known.
+    """
 
     received_ms: int
     freshness: Freshness
+    listening_since_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +44,7 @@ class Number:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One number of one series at one time; `instance` is empty where there is only one."""
 
     metric: str
@@ -51,10 +55,17 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class ReportFound:
-    """A report of one collector."""
+    """A report of one collector at `ts`; `error` tells what failed.
+
+    `clock_off_ms`: how far its node's clock was off, where it was stored under another time.
+    """
 
     number: Number
     samples: tuple[Sample, ...]
+    collector: str = ""
+    ts: int = 0
+    error: str | None = None
+    clock_off_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +92,11 @@ class NeverComes:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A sign of life of a node."""
+    """A sign of life of a node; `listening_since_ms` as in `Arrival`, None for an old message."""
 
     node: str
     ts: int
+    listening_since_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +110,7 @@ class StatusFound:
 
 @dataclass(frozen=True, slots=True)
 class InfoFound:
-    """The facts of a node; `units` by metric."""
+    """The facts of a node; `units` by metric, `labels` by name."""
 
     node: str
     address: str | None
@@ -107,6 +119,17 @@ class InfoFound:
     agent: str
     description: str | None
     units: Mapping[str, Unit]
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetFound:
+    """The fleet document in force at `ts`, as JSON text; None: there is none any more."""
+
+    ts: int
+    revision: int
+    digest: str
+    document: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +182,20 @@ Finding = (
     | Seen
     | StatusFound
     | InfoFound
+    | FleetFound
     | AlertFound
     | AlertOver
     | Refused
 )
+
+
+def node_of(finding: Finding) -> str | None:
+    """Give the node whose rows a finding changes; None where no single one is meant."""
+    if isinstance(finding, ReportFound | EventFound | Refused):
+        return None if finding.number is None else finding.number.node
+    if isinstance(finding, FleetFound):
+        return None
+    return finding.node
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,11 @@ from rollcall.recorder.findings import (
     Arrival,
     EventFound,
     Finding,
+    FleetFound,
     Freshness,
     NeverComes,
     Number,
     Refused,
-    ReportFound,
     Seen,
     StatusFound,
 )
@@ -32,6 +32,9 @@ from rollcall.recorder.rows import RowError
 
 _FROM_AGENT: Final = "agent"
 _MAX_BATCH_ITEMS: Final = 10_000
+
+# Here an empty payload says something: the alert is over, the document is withdrawn.
+_EMPTIED: Final = {Kind.ALERT, Kind.FLEET}
 
 _Reader = Callable[[Address, bytes, Arrival], list[Finding]]
 
@@ -55,7 +58,7 @@ def read(topics: Topics, topic: str, payload: bytes, arrival: Arrival) -> list[F
 
 
 def _found(address: Address, payload: bytes, arrival: Arrival) -> list[Finding]:
-    if not payload and branch_of(address.kind).retained and address.kind is not Kind.ALERT:
+    if not payload and branch_of(address.kind).retained and address.kind not in _EMPTIED:
         return []
     reader = _READERS.get(address.kind)
     if reader is None:
@@ -77,12 +80,15 @@ def _info(address: Address, payload: bytes, arrival: Arrival) -> list[Finding]:
 def _report(address: Address, payload: bytes, arrival: Arrival) -> list[Finding]:
     report = messages.REPORT.decode(payload)
     ts = rows.time_of(report.time, synchronized=report.clock is None, arrival=arrival)
+    number = Number(address.name, report.epoch, report.seq)
+    live = arrival.freshness is Freshness.LIVE
     return [
-        ReportFound(
-            Number(address.name, report.epoch, report.seq),
-            rows.samples_of(address.leaf, report, ts),
+        rows.report_of(number, address.leaf, report, ts),
+        Seen(
+            address.name,
+            rows.seen_at(report.time, report.interval, arrival),
+            arrival.listening_since_ms if live else None,
         ),
-        Seen(address.name, rows.seen_at(report.time, report.interval, arrival)),
     ]
 
 
@@ -117,7 +123,7 @@ def _backlog_item(node: str, epoch: str, item: dict[str, JsonValue], arrival: Ar
             detail = rows.json_of(decoded.detail)
             return EventFound(number, ts, decoded.kind, _FROM_AGENT, detail)
         ts = rows.time_of(decoded.time, synchronized=decoded.clock is None, arrival=arrival)
-        return ReportFound(number, rows.samples_of(decoded.collector, decoded, ts))
+        return rows.report_of(number, decoded.collector, decoded, ts)
     except (DecodeError, RowError) as error:
         text = rows.json_of(item).encode()
         named = rows.json_of({"epoch": epoch, "seq": item.get("seq")}).encode()
@@ -136,6 +142,12 @@ def _alert(address: Address, payload: bytes, arrival: Arrival) -> list[Finding]:
     return [rows.alert_of(node, rule, alert)]
 
 
+def _fleet(_address: Address, payload: bytes, arrival: Arrival) -> list[Finding]:
+    if not payload:
+        return [FleetFound(arrival.received_ms, 0, "", None)]
+    return [rows.fleet_of(messages.FLEET.decode(payload), arrival.received_ms)]
+
+
 def _applied(_address: Address, payload: bytes, _arrival: Arrival) -> list[Finding]:
     messages.APPLIED.decode(payload)
     return []
@@ -148,7 +160,7 @@ def _reply(_address: Address, payload: bytes, _arrival: Arrival) -> list[Finding
 
 def _seen(node: str, arrival: Arrival) -> list[Finding]:
     live = arrival.freshness is Freshness.LIVE
-    return [Seen(node, arrival.received_ms)] if live else []
+    return [Seen(node, arrival.received_ms, arrival.listening_since_ms)] if live else []
 
 
 def _number(node: str, found: tuple[str, int] | None) -> Number | None:
@@ -168,4 +180,5 @@ _READERS: Final[dict[Kind, _Reader]] = {
     Kind.APPLIED: _applied,
     Kind.NODE_REPLY: _reply,
     Kind.ALERT: _alert,
+    Kind.FLEET: _fleet,
 }

@@ -60,11 +60,21 @@ class Ledger:
         new = Interval(first, first if last is None else last, reason)
         if not 1 <= new.first <= new.last:
             raise ValueError(f"{new.first} to {new.last} is no span of sequence numbers")
+        if reason is None and self._goes_on(new.first):
+            self._intervals[-1] = Interval(self._intervals[-1].first, new.last)
+            return
         low = bisect_left(self._intervals, new.first - 1, key=_last)
         high = bisect_right(self._intervals, new.last + 1, key=_first)
         touched = self._intervals[low:high]
         pieces = _overlaid(touched, new) if reason is None else _filled(touched, new)
         self._intervals[low:high] = _joined(pieces)
+
+    def _goes_on(self, number: int) -> bool:
+        """Say whether `number` is the next one of a stream that is held up to its end."""
+        if not self._intervals:
+            return False
+        newest = self._intervals[-1]
+        return newest.reason is None and newest.last + 1 == number
 
     def holes(self) -> list[tuple[int, int]]:
         """Give the closed spans below the highest known number of which nothing is known."""

@@ -1,8 +1,9 @@
 """Whether a node is there: what its status messages and signs of life change.
 
-Only `online` and `offline` are changes worth a row; `stale` is a matter of the present moment and
-is computed when somebody asks. An `offline` of another epoch than that of the newest `online`, or
-of the same epoch with a lower session, is the will of a connection that has been replaced.
+A node says `online` and `offline`. That it is `stale` is computed when somebody asks, and becomes a
+row when it is over: then it is known how long the silence was. An `offline` of another epoch than
+that of the newest `online`, or of the same epoch with a lower session, is the will of a connection
+that has been replaced.
 
 The states begin when the node says, where that can be true: not before the state it replaces, not
 after the message came, and not at a time that only an unset clock shows. The last will cannot know
@@ -14,10 +15,11 @@ from typing import Final, NamedTuple
 
 from rollcall.broker.cluster import HOLD_DOWN_S
 from rollcall.broker.messages import Offline, Online
-from rollcall.recorder.findings import StatusFound
+from rollcall.recorder.findings import Seen, StatusFound
 
 # 2020-01-01; hosts without a clock chip wake up in 1970 or where they fell asleep.
 _CLOCKS_SET_SINCE_MS: Final = 1_577_836_800_000
+_AT_ONCE_MS: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,10 @@ class Presence:
     interval_s: float | None = None
     newest_seq: int = 0
 
-    def seen(self, at_ms: int) -> "Presence":
-        """Take in a sign of life."""
-        return replace(self, last_seen_ts=max(at_ms, self.last_seen_ts or 0))
+    @property
+    def stale_after_ms(self) -> float:
+        """After how much silence a node that says it is online is believed no more."""
+        return max(45_000, 3_000 * (self.interval_s or 0))
 
 
 class Change(NamedTuple):
@@ -61,6 +64,25 @@ def with_status(presence: Presence, found: StatusFound) -> tuple[Presence, Chang
     if is_of_replaced_connection(presence, status):
         return presence, None
     return _changed(presence, found, status.reason)
+
+
+def with_sign_of_life(presence: Presence, seen: Seen) -> tuple[Presence, list[Change]]:
+    """Take in a sign of life; give the period of silence that it ends, if it was a long one.
+
+    While nobody was listening, nobody was silent: what happened meanwhile is not known. Of signs
+    that come within a quarter of a second the first is kept.
+    """
+    last_ms = presence.last_seen_ts
+    if last_ms is not None and 0 <= seen.ts - last_ms < _AT_ONCE_MS:
+        return presence, []
+    known = replace(presence, last_seen_ts=max(seen.ts, presence.last_seen_ts or 0))
+    if presence.state != "online" or seen.listening_since_ms is None:
+        return known, []
+    heard_ms = max(presence.last_seen_ts or presence.since_ts or 0, seen.listening_since_ms)
+    if seen.ts - heard_ms <= presence.stale_after_ms:
+        return known, []
+    changes = [Change(heard_ms, "stale", None), Change(seen.ts, "online", None)]
+    return replace(known, since_ts=seen.ts), changes
 
 
 def is_of_replaced_connection(presence: Presence, status: Offline) -> bool:

@@ -3,10 +3,41 @@
 Receipts are cumulative, so a later one says all that an earlier one did. Seconds are monotonic.
 """
 
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import Final
 
+from rollcall.broker.messages import Receipt
+
 EVERY_S: Final = 1.0
+# A batch is a second old when it is committed; a slow commit takes another few.
+GRACE_S: Final = 5.0
+
+
+class YoungHoles:
+    """Keeps young holes out of receipts: another recorder may hold what belongs there.
+
+    An agent sends at once again what a receipt calls missing. So a receipt ends before the first
+    hole that is younger than `GRACE_S`; one that says less is true, too.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, deque[tuple[float, str, int]]] = defaultdict(deque)
+
+    def without(self, node: str, receipt: Receipt, now_s: float) -> Receipt:
+        """Give what may be said of `receipt` now."""
+        seen = self._known[node]
+        if not seen or seen[-1][1:] != (receipt.epoch, receipt.through):
+            seen.append((now_s, receipt.epoch, receipt.through))
+        while len(seen) > 1 and seen[1][0] <= now_s - GRACE_S:
+            seen.popleft()
+        at_s, epoch, through = seen[0]
+        settled = through if at_s <= now_s - GRACE_S and epoch == receipt.epoch else 0
+        old = [span for span in receipt.missing if span[1] <= settled]
+        if len(old) == len(receipt.missing):
+            return receipt
+        first_young, _ = receipt.missing[len(old)]
+        return receipt.model_copy(update={"through": first_young - 1, "missing": old})
 
 
 class ReceiptSchedule:

@@ -23,10 +23,12 @@ from rollcall.broker.announcement import ServiceAnnouncement
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.cluster import HOLD_DOWN_S
 from rollcall.broker.codec import DecodeError
-from rollcall.broker.messages import encode
+from rollcall.broker.messages import Receipt, encode
 from rollcall.broker.session import Arrived, Endpoint, Item, Lost, Ready, Session
 from rollcall.broker.topics import Kind, TopicError, Topics
 from rollcall.recorder import intake
+from rollcall.recorder.commands import Commands
+from rollcall.recorder.engine import Membership
 from rollcall.recorder.errors import DatabaseUnavailableError, ForeignDatabaseError
 from rollcall.recorder.findings import (
     Arrival,
@@ -37,11 +39,14 @@ from rollcall.recorder.findings import (
     Seen,
     StatusFound,
 )
-from rollcall.recorder.health import Health
+from rollcall.recorder.health import Health, Space
 from rollcall.recorder.presence import HoldDown
-from rollcall.recorder.receipts import ReceiptSchedule
+from rollcall.recorder.receipts import ReceiptSchedule, YoungHoles
 from rollcall.recorder.store import Store
+from rollcall.recorder.subscriptions import Subscriptions
+from rollcall.recorder.upkeep import Upkeep
 from rollcall.service.backoff import Backoff
+from rollcall.service.settings import Keep
 
 SERVICE: Final = "recorder"
 RECEIVE_MAXIMUM: Final = 4000
@@ -53,6 +58,7 @@ _BATCH_MESSAGES: Final = RECEIVE_MAXIMUM // 2
 _MAX_WAITING: Final = 4 * RECEIVE_MAXIMUM
 _IDLE_S: Final = 0.25
 _BREATH_S: Final = 0.02
+_LOOK_EVERY_S: Final = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -69,39 +75,51 @@ class _Waiting:
 class Recorder:
     """Moves messages from a broker into an open `store`, exactly once."""
 
-    def __init__(self, store: Store, topics: Topics) -> None:
+    def __init__(
+        self, store: Store, topics: Topics, keep: Keep, membership: Membership | None = None
+    ) -> None:
         self._store = store
+        self._membership = membership or Membership()
+        self._subscriptions = Subscriptions(topics, self._membership)
+        self._upkeep = Upkeep(store, keep)
+        self._commands = Commands(self._upkeep)
         self._topics = topics
         self._health = Health()
         self._waiting: deque[_Waiting] = deque()
         self._receipts = ReceiptSchedule()
+        self._young_holes = YoungHoles()
         self._hold_down = HoldDown()
         self._backoff = Backoff(0.2, 10.0, lambda: random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
         self._retry_at_s = 0.0
         self._live_from_s = float("inf")
         self._subscribed = False
+        self._leads = False
+        self._look_at_s = 0.0
         self._overflowed = 0
-        self._own_status = topics.topic(Kind.SERVICE_STATUS, SERVICE)
+        self._fetched = 0
 
     def client(self, endpoint: Endpoint) -> BrokerClient:
-        """Make the recorder's session: kept by the broker for an hour, acknowledged by hand."""
+        """Make the recorder's session: kept by the broker for an hour, acknowledged by hand.
+
+        That of one of several ends with the connection: nothing may go on being put aside for it.
+        What it held was not receipted, and is sent again.
+        """
         announcement = ServiceAnnouncement(
             self._topics,
-            SERVICE,
+            self._membership.name,
             version=__version__,
             since=time.time(),
             health=self._health.snapshot,
         )
+        shared = self._membership.shared
         return BrokerClient(
             endpoint,
-            client_id=SERVICE,
-            subscriptions=[
-                (self._own_status, 1),
-                (self._topics.topic_filter(Kind.RECEIPT, "+"), 0),
-            ],
+            client_id=self._membership.name,
+            subscriptions=self._subscriptions.first,
             announcement=announcement,
             session=Session(
-                expiry_s=_SESSION_EXPIRY_S,
+                expiry_s=0 if shared else _SESSION_EXPIRY_S,
+                ends_at_once=shared,
                 receive_maximum=RECEIVE_MAXIMUM,
                 manual_acknowledgement=True,
             ),
@@ -110,19 +128,75 @@ class Recorder:
     def run(self, client: BrokerClient, stop: threading.Event) -> None:
         """Record until told to stop, then commit what is there.
 
-        Raises ForeignDatabaseError, DatabaseBrokenError, BrokerError.
+        Raises ForeignDatabaseError, DatabaseBrokenError, BrokerError, ConfigError.
         """
+        self._wait_for_database(client, stop)
         while not stop.is_set():
             self._take(client, client.receive(self._patience_s()))
             while len(self._waiting) < _BATCH_MESSAGES and (item := client.receive(0)):
                 self._take(client, item)
             self._release_held()
+            self._follow_lead(client)
             if self._is_due():
                 self._commit(client)
             self._say_receipts(client)
+            self._fetch_dropped(client)
+            if self._leads:
+                self._upkeep.step(time.monotonic())
+            if self._subscribed:
+                self._health.look(time.monotonic(), self._space)
         if self._waiting:
             self._commit(client)
             self._say_receipts(client)
+
+    def _fetch_dropped(self, client: BrokerClient) -> None:
+        """Connect anew when the inbox had no room, so that the broker sends again what is missing.
+
+        Mosquitto may have more under way than our Receive Maximum while it works off a queue;
+        without this, what was dropped would count against it for ever.
+        """
+        if client.dropped > self._fetched and not self._waiting:
+            _log.warning("%d messages had no room; asking for them again", client.dropped)
+            self._fetched = client.dropped
+            client.reconnect()
+
+    def _wait_for_database(self, client: BrokerClient, stop: threading.Event) -> None:
+        """Open the database, however long it is away; what comes until then is looked at later."""
+        came: list[Item] = []
+        while not stop.is_set():
+            try:
+                self._store.open()
+                break
+            except DatabaseUnavailableError as error:
+                self._postpone(client, error)
+            while (left_s := self._retry_at_s - time.monotonic()) > 0 and not stop.is_set():
+                item = client.receive(min(left_s, _IDLE_S))
+                if isinstance(item, Lost):
+                    came.clear()  # the next connection brings all of it again
+                elif item is not None:
+                    came.append(item)
+        self._be_well(client)
+        for item in came:
+            self._take(client, item)
+
+    def _follow_lead(self, client: BrokerClient) -> None:
+        """Hear what only the leader hears, as long as we lead."""
+        now_s = time.monotonic()
+        if not self._subscribed or now_s < self._look_at_s:
+            return
+        self._look_at_s = now_s + _LOOK_EVERY_S
+        try:
+            leads = self._store.leads()
+        except DatabaseUnavailableError:
+            return
+        if leads != self._leads:
+            self._leads = self._health.leads = leads
+            client.announce()
+            if leads:
+                self._hold_down.connected(now_s)
+                client.subscribe(self._subscriptions.of_leader)
+            else:
+                client.unsubscribe(self._subscriptions.of_leader)
 
     def _patience_s(self) -> float:
         now_s = time.monotonic()
@@ -152,16 +226,26 @@ class Recorder:
         self._say_receipts(client)
         if not self._subscribed:
             self._subscribed = True
-            alerts = self._topics.topic_filter(Kind.ALERT, "+", "+")
-            client.subscribe([(self._topics.nodes_filter, 1), (alerts, 1)])
+            client.subscribe(self._subscriptions.of_member)
+            self._follow_lead(client)
 
     def _sort(self, client: BrokerClient, arrived: Arrived) -> None:
-        if arrived.topic == self._own_status:
+        if arrived.topic == self._subscriptions.own_status:
             client.acknowledge(arrived)
+        elif arrived.topic == self._subscriptions.own_commands:
+            self._obey(client, arrived)
         elif self._is_receipt(arrived.topic):
             self._compare(arrived)
         else:
             self._collect(arrived)
+
+    def _obey(self, client: BrokerClient, arrived: Arrived) -> None:
+        payload, replayed = arrived.payload, arrived.replayed
+        reply = self._commands.answer(payload, replayed=replayed, now_s=time.time())
+        if reply is not None:
+            topic = self._topics.topic(Kind.SERVICE_REPLY, self._membership.name, reply.id)
+            client.publish(topic, encode(reply))
+        client.acknowledge(arrived)
 
     def _is_receipt(self, topic: str) -> bool:
         try:
@@ -186,7 +270,9 @@ class Recorder:
     def _collect(self, arrived: Arrived) -> None:
         age_s = max(time.monotonic() - arrived.at_s, 0.0)
         received_ms = round((time.time() - age_s) * 1000)
-        arrival = Arrival(received_ms, self._freshness(arrived))
+        listening_s = time.monotonic() - self._live_from_s
+        listening_since_ms = round((time.time() - max(listening_s, 0.0)) * 1000)
+        arrival = Arrival(received_ms, self._freshness(arrived), listening_since_ms)
         findings = self._read(arrived, arrival)
         kept = tuple(found for found in findings if not self._is_held(found, arrived.at_s))
         if len(self._waiting) >= _MAX_WAITING:
@@ -240,19 +326,22 @@ class Recorder:
         except DatabaseUnavailableError as error:
             self._postpone(client, error)
             return
-        if self._health.database != "ok":
-            _log.info("the database can be written again")
-            self._receipts.want(self._store.nodes())
-            client.announce()
-        self._backoff.succeeded()
-        self._health.stored(stored, at_s=time.time(), size_bytes=self._size_bytes())
+        self._be_well(client)
+        self._health.stored(stored, at_s=time.time())
         self._health.queue = len(self._waiting) - len(batch)
         self._receipts.want(stored.nodes)
         self._say_receipts(client)
-        for waiting in batch:
+        for _ in batch:
             self._waiting.popleft()
-            if waiting.arrived is not None:
-                client.acknowledge(waiting.arrived)
+        client.acknowledge(*(each.arrived for each in batch if each.arrived is not None))
+
+    def _be_well(self, client: BrokerClient) -> None:
+        if self._health.database != "ok":
+            _log.info("the database can be written again")
+            self._health.database = "ok"
+            self._receipts.want(self._store.nodes())
+            client.announce()
+        self._backoff.succeeded()
 
     def _postpone(self, client: BrokerClient, error: DatabaseUnavailableError) -> None:
         wait_s = self._backoff.failed()
@@ -262,17 +351,31 @@ class Recorder:
             client.announce()
         _log.warning("%s; %d messages wait, next try in %.1f s", error, len(self._waiting), wait_s)
 
-    def _size_bytes(self) -> int | None:
+    def _space(self) -> Space:
         try:
-            return self._store.size_bytes()
-        except OSError as error:
+            return Space(self._store.size_bytes(), self._store.free_bytes())
+        except (OSError, DatabaseUnavailableError) as error:
             _log.warning("the size of the database cannot be read: %s", error)
-            return None
+            return Space()
 
     def _say_receipts(self, client: BrokerClient) -> None:
         now_s = time.monotonic()
-        for node in self._receipts.due(now_s) if client.ready else ():
+        due = self._receipts.due(now_s) if client.ready else []
+        if not due:
+            return
+        try:
+            self._store.refresh(due)
+        except DatabaseUnavailableError:
+            return
+        for node in due:
             receipt = self._store.receipt(node)
             topic = self._topics.topic(Kind.RECEIPT, node)
-            if receipt is None or client.publish(topic, encode(receipt), retain=True):
+            said = receipt and self._sayable(node, receipt, now_s)
+            if said is None or client.publish(topic, encode(said), retain=True):
                 self._receipts.said(node, now_s)
+                if said != receipt:
+                    self._receipts.want([node])
+
+    def _sayable(self, node: str, receipt: Receipt, now_s: float) -> Receipt:
+        shared = self._membership.shared
+        return self._young_holes.without(node, receipt, now_s) if shared else receipt

@@ -60,7 +60,7 @@ def readable(payload: bytes) -> str:
 
 def _row(item: Refused) -> dict[str, Any]:
     return {
-        "topic": _printable(item.topic[:_MAX_TOPIC]),
+        "topic": _printable(item.topic[:_MAX_TOPIC])[:_MAX_TOPIC],
         "reason": item.reason,
         "sha256": hashlib.sha256(item.payload).hexdigest(),
         "ts": item.received_ms,

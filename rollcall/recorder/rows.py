@@ -10,13 +10,16 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from rollcall.broker.messages import Alert, BacklogReport, Fields, Info, Report
+from rollcall.broker.messages import Alert, BacklogReport, Fields, Fleet, Info, Report
 from rollcall.recorder.findings import (
     AlertFound,
     AlertInstanceFound,
     Arrival,
+    FleetFound,
     Freshness,
     InfoFound,
+    Number,
+    ReportFound,
     Sample,
 )
 from rollcall.recorder.units import Unit
@@ -105,15 +108,39 @@ def seen_at(time_s: float, interval_s: float, arrival: Arrival) -> int:
 
 def samples_of(collector: str, reading: Report | BacklogReport, ts: int) -> tuple[Sample, ...]:
     """Give the samples of a report; an unknown value (`null`) is none. Raises RowError."""
-    per_instance: dict[str, Fields] = {"": reading.fields or {}}
+    found = _of_fields(collector, "", reading.fields or {}, ts)
     for instance, fields in (reading.instances or {}).items():
-        per_instance[text_of(instance)] = fields
-    return tuple(
+        found += _of_fields(collector, text_of(instance), fields, ts)
+    return tuple(found)
+
+
+def _of_fields(collector: str, instance: str, fields: Fields, ts: int) -> list[Sample]:
+    return [
         Sample(f"{collector}.{field}", instance, ts, number_of(number))
-        for instance, fields in per_instance.items()
         for field, number in fields.items()
         if number is not None
+    ]
+
+
+def report_of(
+    number: Number, collector: str, reading: Report | BacklogReport, ts: int
+) -> ReportFound:
+    """Give a report that is stored at `ts` with all its samples. Raises RowError."""
+    told_ms = milliseconds(reading.time)
+    return ReportFound(
+        number,
+        samples_of(collector, reading, ts),
+        collector=collector,
+        ts=ts,
+        error=_optional(reading.error),
+        clock_off_ms=None if told_ms == ts else told_ms - ts,
     )
+
+
+def fleet_of(fleet: Fleet, received_ms: int) -> FleetFound:
+    """Give a fleet document with its keys in the order in which they came. Raises RowError."""
+    document = json_of(fleet.document)
+    return FleetFound(received_ms, fleet.revision, text_of(fleet.digest), document)
 
 
 def json_of(detail: dict[str, JsonValue]) -> str:
@@ -136,6 +163,7 @@ def info_of(node: str, info: Info) -> InfoFound:
         units={
             metric: Unit(text_of(field.unit), field.kind) for metric, field in info.fields.items()
         },
+        labels=info.labels,
     )
 
 

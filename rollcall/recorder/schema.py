@@ -5,7 +5,8 @@ that a step either happened with its record or did not happen at all.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,34 +24,69 @@ _STEPS: Final = Path(__file__).parent / "migrations"
 _log = logging.getLogger(__name__)
 
 
-def bring_up_to_date(connection: Connection, macros: Mapping[str, str], where: str) -> None:
-    """Make or upgrade the schema within the transaction of `connection`.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a database stands: its schema (None: empty), ours, and the steps between, in order."""
 
-    `where` names the database in errors. Raises ConfigError when it was made by a newer version
-    of this program, or by something else.
+    theirs: str | None
+    ours: str
+    pending: tuple[str, ...]
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it holds something that the steps would change."""
+        return self.theirs is not None and bool(self.pending)
+
+
+def standing(connection: Connection, where: str) -> Standing:
+    """Look where the database stands; `where` names it in errors.
+
+    Raises ConfigError when it was made by a newer version of this program, or by something else.
     """
-    # At INFO Alembic tells which contexts it made; what was done is said below.
+    steps = ScriptDirectory.from_config(_config(connection))
+    known = [step.revision for step in reversed(list(steps.walk_revisions()))]
+    theirs = MigrationContext.configure(connection).get_current_revision()
+    if theirs is None:
+        if sqlalchemy.inspect(connection).get_table_names():
+            raise _fault(where, "is no database of Rollcall; name another one")
+        return Standing(None, known[-1], tuple(known))
+    if theirs not in known:
+        raise _fault(
+            where,
+            f"has schema {theirs}, and this program knows schemas up to {known[-1]}; "
+            "install a newer Rollcall, or name another database",
+        )
+    return Standing(theirs, known[-1], tuple(known[known.index(theirs) + 1 :]))
+
+
+def bring_up_to_date(
+    connection: Connection,
+    macros: Mapping[str, str],
+    where: str,
+    done: Callable[[str], None] = lambda _step: None,
+) -> None:
+    """Make or upgrade the schema within the transaction of `connection`; tell each step `done`.
+
+    Raises what `standing` raises.
+    """
+    found = standing(connection, where)
+    if not found.pending:
+        return
+    views.drop_all(connection)
+    config = _config(connection)
+    config.attributes["done"] = done
+    command.upgrade(config, "head")
+    views.create_all(connection, macros)
+    _log.info("%s: schema %s", where, found.ours)
+
+
+def _config(connection: Connection) -> Config:
+    # At INFO Alembic tells which contexts it made; what was done is said by us.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", str(_STEPS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    steps = ScriptDirectory.from_config(config)
-    ours = steps.get_current_head()
-    theirs = MigrationContext.configure(connection).get_current_revision()
-    if theirs == ours:
-        return
-    if theirs is None and sqlalchemy.inspect(connection).get_table_names():
-        raise _fault(where, "is no database of Rollcall; name another file")
-    if theirs is not None and theirs not in {step.revision for step in steps.walk_revisions()}:
-        raise _fault(
-            where,
-            f"has schema {theirs}, and this program knows schemas up to {ours}; "
-            "install a newer Rollcall, or name another file",
-        )
-    views.drop_all(connection)
-    command.upgrade(config, "head")
-    views.create_all(connection, macros)
-    _log.info("%s: schema %s", where, ours)
+    return config
 
 
 def identity(connection: Connection) -> str:

@@ -6,32 +6,43 @@ the offender stands alone, and that one is stored as a refusal.
 """
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
-from sqlalchemy.engine import Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine import Connection, Engine
 
 from rollcall.broker.messages import Receipt
 from rollcall.recorder import schema
 from rollcall.recorder.catalogue import Catalogue
-from rollcall.recorder.engines import Cause, database_of
+from rollcall.recorder.engine import CLAIMED, Cause, Membership
+from rollcall.recorder.engines import database_of
 from rollcall.recorder.errors import (
     DatabaseBrokenError,
     DatabaseUnavailableError,
     RecorderError,
 )
-from rollcall.recorder.findings import EventFound, Finding, Intake, Refused, ReportFound
+from rollcall.recorder.findings import (
+    EventFound,
+    Finding,
+    Intake,
+    Refused,
+    ReportFound,
+    node_of,
+)
 from rollcall.recorder.transaction import Stored, Transaction
-from rollcall.service.lock import ProcessLock
+from rollcall.recorder.upgrade import SMALL_BYTES, Upgrade, translated
+from rollcall.service.config import ConfigError, Fault
 
 _log = logging.getLogger(__name__)
 
 _MAX_OFFENDERS: Final = 3
-_FAULTS: Final = (SQLAlchemyError, OverflowError, UnicodeEncodeError)
+_CLAIM_EVERY_S: Final = 0.25
 
 _Entry = tuple[Intake, Finding]
+_T = TypeVar("_T")
 
 
 class _PoisonError(Exception):
@@ -41,29 +52,32 @@ class _PoisonError(Exception):
 class Store:
     """The database behind `url`, open for writing; a context manager.
 
-    Entering takes the lock, makes or upgrades the schema, and loads what is known. Raises
-    ConfigError for a URL or a schema that this program cannot use, AlreadyRunningError when
-    another recorder has the database, and RecorderError with its kinds.
+    Entering takes the lock and opens the database. One that is away just now is opened by the
+    next call that needs it. Raises ConfigError for a URL or a schema that this program cannot
+    use, AlreadyRunningError when another recorder has the database, and RecorderError with its
+    kinds. `membership` is ours among several recorders on one PostgreSQL database.
     """
 
-    def __init__(self, url: str) -> None:
-        self._database = database_of(url)
-        self._lock = ProcessLock(self._database.lock_path, "a recorder on this database")
+    def __init__(self, url: str, membership: Membership | None = None) -> None:
+        self._database = database_of(url, membership)
+        self._shared = membership is not None and membership.shared
+        self._held = ExitStack()
         self._engine: Engine | None = None
         self._catalogue: Catalogue | None = None
+        self.is_open = False
         self.uuid = ""
 
     def __enter__(self) -> Self:
         try:
-            self._lock.__enter__()
+            self._held.enter_context(self._database.identity_lock())
         except OSError as error:
             raise RecorderError(
-                f"{self._database.path} cannot be opened: {error.strerror}; name another file "
+                f"{self._database.where} cannot be opened: {error.strerror}; name another file "
                 "in [recorder] database, or let this user write its folder"
             ) from error
         try:
             self._engine = self._database.open()
-            self._open(self._engine)
+            self._open_unless_away()
         except BaseException:
             self._close()
             raise
@@ -90,6 +104,39 @@ class Store:
             _log.error("%d rows were refused by the database itself", offenders)
         return stored
 
+    def apply(self, step: Callable[[Connection], _T]) -> _T:
+        """Do one short step of upkeep in a transaction of its own; give what it gave.
+
+        Raises DatabaseUnavailableError (nothing of the step has happened) and DatabaseBrokenError.
+        """
+        try:
+            with self.open().begin() as connection:
+                return step(connection)
+        except self._database.faults as error:
+            raise self._translated(error) from error
+
+    def leads(self) -> bool:
+        """Say whether we do what only one of several recorders may do; take the lead if we can.
+
+        A single recorder leads. Raises DatabaseUnavailableError and DatabaseBrokenError.
+        """
+        return not self._shared or self.apply(self._database.lead)
+
+    def refresh(self, nodes: Collection[str]) -> None:
+        """Hear what other recorders have stored of `nodes`.
+
+        Raises DatabaseUnavailableError and DatabaseBrokenError.
+        """
+        if not self._shared:
+            return
+        catalogue, self._catalogue = self._catalogue, None
+        if catalogue is None:
+            catalogue = self.apply(Catalogue.load)
+        else:
+            known = catalogue
+            self.apply(lambda connection: known.refresh(connection, nodes))
+        self._catalogue = catalogue
+
     def receipt(self, node: str) -> Receipt | None:
         """Give what may be said to `node`: None when nothing of it is known."""
         current = None if self._catalogue is None else self._catalogue.current_epoch(node)
@@ -104,24 +151,74 @@ class Store:
         return [] if self._catalogue is None else list(self._catalogue.nodes)
 
     def size_bytes(self) -> int:
-        """Give how much the database takes on disk. Raises OSError."""
-        return self._database.size_bytes()
+        """Give how much the database takes on disk.
 
-    def _open(self, engine: Engine) -> None:
+        Raises OSError, DatabaseUnavailableError and DatabaseBrokenError.
+        """
+        return self.apply(self._database.size_bytes)
+
+    def free_bytes(self) -> int | None:
+        """Give how much is free where the database lies; None: not known. Raises OSError."""
+        return self._database.free_bytes()
+
+    def open(self) -> Engine:
+        """Open the database unless it is open: make or upgrade the schema, load what is known.
+
+        Raises what entering raises, and DatabaseUnavailableError.
+        """
+        if self._engine is None:
+            raise RecorderError("the store was not entered")
+        if self.is_open:
+            return self._engine
         try:
-            with engine.begin() as connection:
-                schema.bring_up_to_date(connection, self._database.macros, str(self._database.path))
+            self._upgrade(Upgrade(self._database, self._engine))
+            with self._engine.begin() as connection:
                 self.uuid = schema.identity(connection)
                 self._catalogue = Catalogue.load(connection)
-            with engine.connect() as connection:
+            with self._engine.connect() as connection:
                 self._database.patience(connection)
-        except SQLAlchemyError as error:
+        except self._database.faults as error:
             raise self._translated(error) from error
+        self.is_open = True
+        return self._engine
+
+    def _open_unless_away(self) -> None:
+        while True:
+            try:
+                self.open()
+            except DatabaseUnavailableError as error:
+                # To go on would take the place at the broker of whoever holds it.
+                if error.state == CLAIMED:
+                    time.sleep(_CLAIM_EVERY_S)
+                    continue
+                _log.warning("%s", error)
+            return
+
+    def _upgrade(self, upgrade: Upgrade) -> None:
+        """Make or upgrade the schema; a large database is left to whoever looks after it."""
+        found = upgrade.estimate()
+        if found.theirs is not None and found.steps:
+            if found.size_bytes > SMALL_BYTES:
+                raise ConfigError(
+                    "the configuration",
+                    [
+                        Fault(
+                            "",
+                            f"[recorder] database: {found.where} has schema {found.theirs} and is "
+                            "large; run: rollcall db upgrade",
+                        )
+                    ],
+                )
+            copy = self._database.copy_before(found.ours)
+            if copy is not None:
+                upgrade.back_up(copy)
+                _log.info("%s: copied to %s before the upgrade", found.where, copy)
+        upgrade.apply()
 
     def _close(self) -> None:
         if self._engine is not None:
             self._database.close(self._engine)
-        self._lock.__exit__(None, None, None)
+        self._held.close()
 
     def _commit_halving(self, entries: list[_Entry], stored: Stored, offenders: int) -> int:
         """Commit; on a poisoned row, each half by itself. Give the number of offenders so far."""
@@ -141,32 +238,28 @@ class Store:
         return offenders
 
     def _commit_once(self, findings: Sequence[Finding]) -> Stored:
-        if self._engine is None:
-            raise RecorderError("the database is not open")
+        engine = self.open()
         catalogue, self._catalogue = self._catalogue, None
         try:
-            with self._engine.begin() as connection:
+            with engine.begin() as connection:
+                nodes = {node for found in findings if (node := node_of(found)) is not None}
+                others = self._database.lock_nodes(connection, nodes)
                 known = catalogue or Catalogue.load(connection)
-                transaction = Transaction(connection, known)
+                if others and catalogue:
+                    known.refresh(connection, nodes)
+                transaction = Transaction(connection, known, self._database)
                 for finding in findings:
                     transaction.take(finding)
                 stored = transaction.finish()
-        except _FAULTS as error:
+        except self._database.faults as error:
             raise self._translated(error) from error
         self._catalogue = known
         return stored
 
     def _translated(self, error: Exception) -> Exception:
-        cause, state = self._database.cause(error)
-        said = str(getattr(error, "orig", error))
-        if cause is Cause.POISON:
-            return _PoisonError(said)
-        if cause is Cause.WAIT:
-            return DatabaseUnavailableError(state, f"the database cannot be written: {said}")
-        return DatabaseBrokenError(
-            f"the database {self._database.path} is unusable: {said}; restore a backup, or move "
-            "the file aside to begin a new one"
-        )
+        if self._database.judge(error).cause is Cause.POISON:
+            return _PoisonError(str(getattr(error, "orig", error)).strip())
+        return translated(self._database, error)
 
 
 def _refusal(intake: Intake, finding: Finding, error: str) -> Refused:

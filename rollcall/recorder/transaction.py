@@ -5,6 +5,7 @@ one statement for each table. The ledger makes it exactly once: what it holds is
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,13 +13,15 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from rollcall.broker.messages import Online
-from rollcall.recorder import alert_changes, rejections
+from rollcall.recorder import alert_changes, fleet_history, own_events, rejections, samples
 from rollcall.recorder.catalogue import Catalogue, KnownSeries
+from rollcall.recorder.engine import Database
 from rollcall.recorder.findings import (
     AlertFound,
     AlertOver,
     EventFound,
     Finding,
+    FleetFound,
     InfoFound,
     NeverComes,
     Number,
@@ -29,31 +32,29 @@ from rollcall.recorder.findings import (
     StatusFound,
 )
 from rollcall.recorder.ledger import Ledger
-from rollcall.recorder.presence import Presence, with_status
+from rollcall.recorder.own_events import CollectorError, OwnEvent
+from rollcall.recorder.presence import Presence, with_sign_of_life, with_status
+from rollcall.recorder.samples import SampleRow
 from rollcall.recorder.units import Unit, derived
 
 Row = dict[str, Any]
 
-_SAMPLE: Final = text(
-    "INSERT INTO sample (ts, series_id, value) VALUES (:ts, :series_id, :value) "
-    "ON CONFLICT DO NOTHING"
-)
-_NEWEST: Final = text(
-    "INSERT INTO newest (series_id, ts, value) VALUES (:series_id, :ts, :value) "
-    "ON CONFLICT (series_id) DO UPDATE SET ts = excluded.ts, value = excluded.value "
-    "WHERE excluded.ts > newest.ts"
-)
 _SERIES: Final = text(
     "INSERT INTO series_key (node_id, metric, instance, unit, kind, first_ts) "
-    "VALUES (:node_id, :metric, :instance, :unit, :kind, :ts) RETURNING series_id"
+    "VALUES (:node_id, :metric, :instance, :unit, :kind, :ts) "
+    # Another recorder may have made it, and only then there is a conflict.
+    "ON CONFLICT (node_id, metric, instance) DO UPDATE SET metric = excluded.metric "
+    "RETURNING series_id, first_ts"
 )
-_OLDEST: Final = text("UPDATE series_key SET first_ts = :ts WHERE series_id = :series_id")
+_OLDEST: Final = text(
+    "UPDATE series_key SET first_ts = :ts WHERE series_id = :series_id AND first_ts > :ts"
+)
 _UNIT: Final = text(
     "UPDATE series_key SET unit = :unit, kind = :kind WHERE node_id = :node_id AND metric = :metric"
 )
 _INFO: Final = text(
     "UPDATE node SET address = :address, model = :model, os = :os, agent = :agent, "
-    "description = :description, units = :units WHERE node_id = :node_id"
+    "description = :description, units = :units, labels = :labels WHERE node_id = :node_id"
 )
 _PRESENCE: Final = text(
     "INSERT INTO presence (node_id, state, reason, since_ts, last_seen_ts, epoch, session, "
@@ -71,6 +72,14 @@ _CHANGE: Final = text(
 _EVENT: Final = text(
     "INSERT INTO event (node_id, ts, kind, source, detail) "
     "VALUES (:node_id, :ts, :kind, :source, :detail)"
+)
+_FAILS: Final = text(
+    "INSERT INTO collector_error (node_id, collector, error, ts) "
+    "VALUES (:node_id, :collector, :error, :ts) ON CONFLICT (node_id, collector) "
+    "DO UPDATE SET error = excluded.error, ts = excluded.ts"
+)
+_WORKS: Final = text(
+    "DELETE FROM collector_error WHERE node_id = :node_id AND collector = :collector"
 )
 _SPAN_GONE: Final = text("DELETE FROM ledger WHERE epoch_id = :epoch_id AND first_seq = :first_seq")
 _SPAN: Final = text(
@@ -102,14 +111,14 @@ class Stored:
 
 
 class Transaction:
-    """One batch on its way into the database; changes `catalogue` as it goes."""
+    """One batch on its way into `database`; changes `catalogue` as it goes."""
 
-    def __init__(self, connection: Connection, catalogue: Catalogue) -> None:
+    def __init__(self, connection: Connection, catalogue: Catalogue, database: Database) -> None:
         self._connection = connection
+        self._database = database
         self._catalogue = catalogue
         self._stored = Stored()
-        self._samples: list[Row] = []
-        self._newest: dict[int, Row] = {}
+        self._samples: list[SampleRow] = []
         self._events: list[Row] = []
         self._refused: list[Refused] = []
         self._ledgers_before: dict[int, Ledger] = {}
@@ -122,13 +131,15 @@ class Transaction:
                 self._add_report(finding)
             case EventFound():
                 self._add_event(finding)
-            case Seen(node, ts):
-                node_id = self._node_id(node)
-                self._remember(node_id, self._presence(node_id).seen(ts))
+            case Seen():
+                self._see(finding)
             case StatusFound():
                 self._change_status(finding)
             case InfoFound():
                 self._learn(finding)
+            case FleetFound():
+                self._catalogue.fleet = fleet_history.write(self._connection, finding)
+                self._regroup(self._catalogue.nodes)
             case NeverComes(node, epoch, first, last, reason):
                 self._ledger(node, epoch).add(first, last, reason)
             case AlertFound() | AlertOver():
@@ -139,8 +150,7 @@ class Transaction:
     def finish(self) -> Stored:
         """Write what came together. Raises what the database raises."""
         if self._samples:
-            self._stored.samples = self._connection.execute(_SAMPLE, self._samples).rowcount
-            self._connection.execute(_NEWEST, list(self._newest.values()))
+            self._stored.samples = samples.write(self._connection, self._database, self._samples)
         if self._events:
             self._connection.execute(_EVENT, self._events)
         if self._refused:
@@ -148,6 +158,8 @@ class Transaction:
             self._catalogue.rejections = rejections.write(
                 self._connection, self._refused, self._catalogue.rejections
             )
+        self._regroup(self._catalogue.new_nodes)
+        self._catalogue.new_nodes.clear()
         self._write_presences()
         for epoch_id, before in self._ledgers_before.items():
             self._write_ledger(epoch_id, before, self._catalogue.ledgers[epoch_id])
@@ -167,8 +179,9 @@ class Transaction:
         node_id = self._node_id(node)
         epoch_id = self._catalogue.epoch_id(self._connection, node_id, epoch)
         ledger = self._catalogue.ledgers[epoch_id]
-        self._ledgers_before.setdefault(epoch_id, ledger.copy())
-        self._stored.nodes.add(node)
+        if epoch_id not in self._ledgers_before:
+            self._ledgers_before[epoch_id] = ledger.copy()
+            self._stored.nodes.add(node)
         return ledger
 
     def _is_new(self, number: Number) -> bool:
@@ -187,16 +200,42 @@ class Transaction:
         if self._is_new(report.number):
             self._stored.reports += 1
             self._add_samples(report.number.node, report.samples)
+            self._note(report)
 
-    def _add_samples(self, node: str, samples: tuple[Sample, ...]) -> None:
+    def _add_samples(self, node: str, found: tuple[Sample, ...]) -> None:
         node_id = self._node_id(node)
-        for sample in samples:
+        for sample in found:
             series_id = self._series_id(node_id, sample)
-            row = {"ts": sample.ts, "series_id": series_id, "value": sample.value}
-            self._samples.append(row)
-            newest = self._newest.get(series_id)
-            if newest is None or newest["ts"] < sample.ts:
-                self._newest[series_id] = row
+            self._samples.append(SampleRow(sample.ts, sample.value, series_id))
+
+    def _note(self, report: ReportFound) -> None:
+        """Write down what a report says beside its numbers: an error, a wrong clock."""
+        node_id = self._node_id(report.number.node)
+        known = self._catalogue.errors.get((node_id, report.collector))
+        event = own_events.of_collector(report.collector, known, report.error, report.ts)
+        if event is not None:
+            self._set_error(node_id, report)
+            self._tell(node_id, event)
+        told_ts = self._catalogue.clocks_told.get(node_id)
+        event = own_events.of_clock(report.clock_off_ms, told_ts, report.ts)
+        if event is not None:
+            self._catalogue.clocks_told[node_id] = event.ts
+            self._tell(node_id, event)
+
+    def _set_error(self, node_id: int, report: ReportFound) -> None:
+        key = (node_id, report.collector)
+        values = {"node_id": node_id, "collector": report.collector, "ts": report.ts}
+        if report.error is None:
+            del self._catalogue.errors[key]
+            self._connection.execute(_WORKS, values)
+        else:
+            self._catalogue.errors[key] = CollectorError(report.error, report.ts)
+            self._connection.execute(_FAILS, {**values, "error": report.error})
+
+    def _tell(self, node_id: int, event: OwnEvent) -> None:
+        detail = json.dumps(event.detail, separators=(",", ":"))
+        row = {"node_id": node_id, "ts": event.ts, "kind": event.kind, "detail": detail}
+        self._events.append({**row, "source": own_events.SOURCE})
 
     def _series_id(self, node_id: int, sample: Sample) -> int:
         key = (node_id, sample.metric, sample.instance)
@@ -212,9 +251,9 @@ class Transaction:
                 "kind": unit.kind,
                 "ts": sample.ts,
             }
-            made = self._connection.execute(_SERIES, values).scalar_one()
-            known = self._catalogue.series[key] = KnownSeries(int(made), sample.ts)
-        elif sample.ts < known.first_ts:
+            made = self._connection.execute(_SERIES, values).one()
+            known = self._catalogue.series[key] = KnownSeries(made.series_id, made.first_ts)
+        if sample.ts < known.first_ts:
             known.first_ts = sample.ts
             values = {"series_id": known.series_id, "ts": sample.ts}
             self._connection.execute(_OLDEST, values)
@@ -233,6 +272,19 @@ class Transaction:
                 "detail": event.detail,
             }
         )
+
+    def _see(self, seen: Seen) -> None:
+        node_id = self._node_id(seen.node)
+        presence, changes = with_sign_of_life(self._presence(node_id), seen)
+        self._remember(node_id, presence)
+        for change in changes:
+            self._connection.execute(_CHANGE, {"node_id": node_id, **change._asdict()})
+
+    def _regroup(self, nodes: Iterable[str]) -> None:
+        labels_of = {node: self._catalogue.labels.get(node, {}) for node in nodes}
+        if labels_of:
+            known = self._catalogue
+            fleet_history.write_groups(self._connection, known.fleet, labels_of, known.nodes)
 
     def _change_status(self, found: StatusFound) -> None:
         node_id = self._node_id(found.node)
@@ -259,8 +311,12 @@ class Transaction:
             "agent": info.agent,
             "description": info.description,
             "units": json.dumps(dict(info.units)),
+            "labels": json.dumps(dict(info.labels)),
         }
         self._connection.execute(_INFO, values)
+        if self._catalogue.labels.get(info.node) != info.labels:
+            self._catalogue.labels[info.node] = dict(info.labels)
+            self._regroup([info.node])
 
     def _set_unit(self, node_id: int, metric: str, unit: Unit) -> None:
         values = {"node_id": node_id, "metric": metric, "unit": unit.name, "kind": unit.kind}

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 PUBLIC: Final = (
@@ -23,15 +24,17 @@ PUBLIC: Final = (
     "events",
     "alert_history",
     "rejected",
+    "fleet_history",
 )
 
 # A node that claims to be online is stale after 45 s and three of its intervals of silence.
 _PRESENCE_NOW: Final = """
-SELECT node_id, node, address, model, os, agent, description, last_seen_ts, silent_ms,
+SELECT node_id, node, address, model, os, agent, groups, description, last_seen_ts, silent_ms,
   CASE WHEN state IS NULL THEN 'unknown' WHEN is_stale THEN 'stale' ELSE state END AS state,
   CASE WHEN is_stale THEN NULL ELSE reason END AS reason,
   CASE WHEN is_stale AND last_seen_ts > since_ts THEN last_seen_ts ELSE since_ts END AS since_ts
-FROM (SELECT n.node_id, n.name AS node, n.address, n.model, n.os, n.agent, n.description,
+FROM (SELECT n.node_id, n.name AS node, n.address, n.model, n.os, n.agent, n.groups,
+    n.description,
     p.state, p.reason, p.since_ts, p.last_seen_ts, NOW() - p.last_seen_ts AS silent_ms,
     p.state = 'online' AND (p.last_seen_ts IS NULL OR (NOW() - p.last_seen_ts > 45000
       AND NOW() - p.last_seen_ts > 3000 * coalesce(p.interval_s, 0))) AS is_stale
@@ -40,7 +43,7 @@ FROM (SELECT n.node_id, n.name AS node, n.address, n.model, n.os, n.agent, n.des
 _NODES: Final = """
 SELECT node, state, reason, TIME(since_ts) AS since, TIME(last_seen_ts) AS last_seen,
   CASE WHEN silent_ms < 0 THEN 0 ELSE SECONDS(silent_ms) END AS silent_seconds,
-  address, model, os, agent, NULL AS groups, description
+  address, model, os, agent, groups, description
 FROM presence_now"""
 
 _SERIES: Final = """
@@ -50,7 +53,7 @@ FROM series_key s JOIN node n ON n.node_id = s.node_id"""
 
 _SAMPLES: Final = """
 SELECT n.name AS node, s.metric, s.instance, TIME(x.ts) AS time, x.ts, x.value, s.unit
-FROM sample x JOIN series_key s ON s.series_id = x.series_id
+FROM {table} x JOIN series_key s ON s.series_id = x.series_id
   JOIN node n ON n.node_id = s.node_id"""
 
 _LATEST: Final = """
@@ -60,14 +63,22 @@ FROM newest w JOIN series_key s ON s.series_id = w.series_id
   JOIN presence_now p ON p.node_id = s.node_id"""
 
 _ROLLUP: Final = """
+SELECT n.name AS node, s.metric, s.instance, TIME(r.ts) AS time, r.ts, r.vmin AS min,
+  r.vsum / r.n AS avg, r.vmax AS max, r.vlast AS last, r.n AS samples, s.unit
+FROM {table} r JOIN series_key s ON s.series_id = r.series_id
+  JOIN node n ON n.node_id = s.node_id"""
+
+# What is not rolled up yet is summed up when somebody asks.
+_OPEN: Final = """
 SELECT node, metric, instance, TIME(ts) AS time, ts, min, avg, max,
-  (SELECT z.value FROM sample z WHERE z.ts = o.at AND z.series_id = o.series_id) AS last,
+  (SELECT max(z.value) FROM sample z WHERE z.ts = o.at AND z.series_id = o.series_id) AS last,
   samples, unit
 FROM (SELECT x.series_id, n.name AS node, s.metric, s.instance, x.ts - x.ts % {width_ms} AS ts,
     min(x.value) AS min, avg(x.value) AS avg, max(x.value) AS max, max(x.ts) AS at,
     count(*) AS samples, s.unit
   FROM sample x JOIN series_key s ON s.series_id = x.series_id
     JOIN node n ON n.node_id = s.node_id
+  WHERE x.ts >= (SELECT upto FROM progress WHERE what = 'closed')
   GROUP BY x.series_id, n.name, s.metric, s.instance, s.unit, x.ts - x.ts % {width_ms}) o"""
 
 _AVAILABILITY: Final = """
@@ -107,34 +118,47 @@ SELECT TIME(ts) AS time, ts, topic, reason, error, times, payload FROM rejection
 # What stands between the parentheses of a macro: itself with at most two levels of them.
 _ARGUMENT: Final = r"((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)"
 
-# In the order in which they stand on each other.
-_TEXTS: Final[Mapping[str, str]] = {
-    "presence_now": _PRESENCE_NOW,
-    "nodes": _NODES,
-    "series": _SERIES,
-    "samples": _SAMPLES,
-    "latest": _LATEST,
-    "minutely": _ROLLUP.format(width_ms=60_000),
-    "hourly": _ROLLUP.format(width_ms=3_600_000),
-    "daily": _ROLLUP.format(width_ms=86_400_000),
-    "availability": _AVAILABILITY,
-    "gaps": _GAPS,
-    "events": _EVENTS,
-    "alert_history": _ALERT_HISTORY,
-    "rejected": _REJECTED,
-}
+_FLEET_HISTORY: Final = """
+SELECT revision, TIME(ts) AS time, ts, digest, document FROM fleet_revision"""
+
+
+def _minutely_or_hourly(table: str, width_ms: int) -> str:
+    return f"{_ROLLUP.format(table=table)}\nUNION ALL{_OPEN.format(width_ms=width_ms)}"
+
+
+def _texts(engine: str) -> Mapping[str, str]:
+    """Give the views in the order in which they stand on each other."""
+    samples = _SAMPLES.format(table="sample")
+    if engine == "sqlite":
+        samples = f"{samples}\nUNION ALL{_SAMPLES.format(table='sealed')}"
+    return {
+        "presence_now": _PRESENCE_NOW,
+        "nodes": _NODES,
+        "series": _SERIES,
+        "samples": samples,
+        "latest": _LATEST,
+        "minutely": _minutely_or_hourly("rollup_minute", 60_000),
+        "hourly": _minutely_or_hourly("rollup_hour", 3_600_000),
+        "daily": _ROLLUP.format(table="rollup_day"),
+        "availability": _AVAILABILITY,
+        "gaps": _GAPS,
+        "events": _EVENTS,
+        "alert_history": _ALERT_HISTORY,
+        "rejected": _REJECTED,
+        "fleet_history": _FLEET_HISTORY,
+    }
 
 
 def drop_all(connection: Connection) -> None:
     """Drop every view, so that tables beneath may change."""
-    for name in reversed(list(_TEXTS)):
+    for name in reversed(list(_texts(connection.dialect.name))):
         connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
 
 
 def create_all(connection: Connection, macros: Mapping[str, str]) -> None:
     """Make every view, in the engine's dialect."""
-    for name, text in _TEXTS.items():
-        connection.exec_driver_sql(f"CREATE VIEW {name} AS {_spelled(text, macros)}")
+    for name, query in _texts(connection.dialect.name).items():
+        connection.execute(text(f"CREATE VIEW {name} AS {_spelled(query, macros)}"))
 
 
 def _spelled(text: str, macros: Mapping[str, str]) -> str:

@@ -3,12 +3,22 @@
 Times are whole seconds. Secrets never stand here: a `*_file` key names the file that holds one.
 """
 
+import math
 import os
 import re
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    model_validator,
+)
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Seconds = Annotated[int, Field(ge=1)]
@@ -107,13 +117,48 @@ class Agent(Section):
     )
 
 
+_DAYS_IN: Final = {"d": 1, "w": 7, "y": 365}
+Kept = Annotated[str, Field(pattern=r"^([1-9]\d{0,3}[dwy]|forever)$")]
+
+
+def kept_days(written: str) -> float:
+    """Give how many days `30d`, `8w`, `5y` or `forever` are; for ever is infinity."""
+    return math.inf if written == "forever" else int(written[:-1]) * _DAYS_IN[written[-1]]
+
+
+class Keep(Section):
+    """How long the recorder keeps what: days (30d), weeks (8w), years (5y) or forever."""
+
+    raw: Kept = Field("30d", description="samples as they came")
+    minutely: Kept = Field("90d", description="roll-ups of minutes; at least as long as raw")
+    hourly: Kept = Field("5y", description="roll-ups of hours; at least as long as minutely")
+    daily: Kept = Field("forever", description="roll-ups of days; at least as long as hourly")
+
+    @model_validator(mode="after")
+    def _coarser_is_kept_longer(self) -> Self:
+        levels = [(name, getattr(self, name)) for name in type(self).model_fields]
+        for (fine, short), (coarse, long) in pairwise(levels):
+            if kept_days(short) > kept_days(long):
+                raise ValueError(f"{coarse} ({long}) is shorter than {fine} ({short})")
+        return self
+
+
 class Recorder(Section):
     """The recorder."""
 
     database: str = Field(
         default_factory=lambda: f"sqlite:///{data_folder() / 'rollcall.db'}",
-        description="URL of the database: sqlite:///path/to/rollcall.db",
+        description="URL of the database: sqlite:///path/to/rollcall.db or "
+        "postgresql://user@host/db",
     )
+    name: str = Field(
+        "recorder", pattern=r"^recorder(-[a-z0-9-]{1,40})?$", description="its service name"
+    )
+    shared: bool = Field(
+        False,
+        description="whether recorders of other names divide the work on the same PostgreSQL",
+    )
+    keep: Keep = Field(Keep(), description="how long what is kept")
 
 
 class Alerts(Section):
@@ -243,6 +288,39 @@ class Lcd(Section):
     )
 
 
+class Dashboard(Section):
+    """The dashboard in the browser."""
+
+    listen: str = Field("127.0.0.1:8080", description="address and port")
+    allowed_hosts: list[Text] = Field(
+        [], description="names by which browsers may ask for it, beside those of loopback"
+    )
+    certificate_file: Place | None = Field(
+        None, description="its certificate; needed to listen elsewhere than on loopback"
+    )
+    key_file: Place | None = Field(None, description="the key of its certificate")
+    behind_proxy: bool = Field(
+        default=False, description="true: a proxy in front of it does TLS, and alone reaches it"
+    )
+    actions: bool = Field(
+        default=False, description="true: alerts may be acknowledged and silenced in the browser"
+    )
+    admin_certificate_file: Place | None = Field(
+        None, description="the administrator's certificate at the broker, for actions"
+    )
+    admin_key_file: Place | None = Field(None, description="the key of that certificate")
+    admin_username: str | None = Field(
+        None, description="the administrator's user name at the broker, where passwords are used"
+    )
+    admin_password_file: Place | None = Field(
+        None, description="file that holds the administrator's password"
+    )
+    state_dir: Place = Field(
+        default_factory=lambda: data_folder() / "dashboard",
+        description="folder of login links and sessions; who may write there may log in",
+    )
+
+
 class Settings(Section):
     """The whole file."""
 
@@ -253,3 +331,4 @@ class Settings(Section):
     alerts: Alerts = Field(default_factory=Alerts)
     mail: Mail = Field(default_factory=Mail)
     lcd: Lcd = Lcd()
+    dashboard: Dashboard = Field(default_factory=Dashboard)

@@ -1,4 +1,4 @@
-"""The recorder as a process, on a real Mosquitto and a real SQLite file."""
+"""The recorder as a process, on a real Mosquitto and a real database."""
 
 import json
 import sqlite3
@@ -6,48 +6,35 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.topics import Kind, Topics
-from tests.support.database import ask, birth, end, report
+from tests.support.database import birth, end, report, url_of
 from tests.support.hostile import hostile_messages
 from tests.support.mqtt import BrokerUnderTest
-from tests.support.program import ProgramUnderTest
 from tests.support.publisher import EPOCH, Publisher
+from tests.support.recorder import RecorderProcess, check_that_each_number_is_there_once
 from tests.support.waiting import wait_until
 
 TOPICS = Topics()
 NODE = "pi-3"
 
 
-class RecorderProcess(ProgramUnderTest):
-    """`python -m rollcall.recorder`, configured by the environment."""
-
-    def __init__(self, folder: Path, broker: BrokerUnderTest) -> None:
-        self.database = folder / "rollcall.db"
-        settings = {
-            "ROLLCALL_BROKER__PORT": broker.port,
-            "ROLLCALL_RECORDER__DATABASE": f"sqlite:///{self.database}",
-        }
-        super().__init__("rollcall.recorder", folder, settings=settings)
-
-    def ask(self, query: str) -> list[tuple[Any, ...]]:
-        """Ask the database; nothing while it is not made yet."""
-        try:
-            return ask(self.database, query)
-        except sqlite3.OperationalError as error:
-            if "no such table" in str(error) or "unable to open" in str(error):
-                return []
-            raise
+@pytest.fixture
+def recorder(
+    broker: BrokerUnderTest, tmp_path: Path, database_url: str
+) -> Iterator[RecorderProcess]:
+    with ExitStack() as opened:
+        yield opened.push(RecorderProcess(tmp_path, broker, database_url))
 
 
 @pytest.fixture
-def recorder(broker: BrokerUnderTest, tmp_path: Path) -> Iterator[RecorderProcess]:
+def on_sqlite(broker: BrokerUnderTest, tmp_path: Path) -> Iterator[RecorderProcess]:
+    """For what does not depend on the engine."""
     with ExitStack() as opened:
-        yield opened.push(RecorderProcess(tmp_path, broker))
+        yield opened.push(RecorderProcess(tmp_path, broker, url_of(tmp_path / "rollcall.db")))
 
 
 def publish(broker: BrokerUnderTest, leaf: str, payload: object, *, retain: bool = False) -> None:
@@ -55,29 +42,15 @@ def publish(broker: BrokerUnderTest, leaf: str, payload: object, *, retain: bool
     broker.publish(f"{TOPICS.root}/{leaf}", raw, retain=retain)
 
 
-def health(broker: BrokerUnderTest) -> dict[str, Any]:
-    found = broker.subscribe_for(TOPICS.topic(Kind.SERVICE_STATUS, "recorder"))
-    status: dict[str, Any] = json.loads(found[0][1]) if found else {}
-    return status
-
-
-def wait_until_recording(recorder: RecorderProcess, broker: BrokerUnderTest) -> None:
+def wait_until_recording(recorder: RecorderProcess) -> None:
     recorder.launch()
-    wait_until(lambda: health(broker).get("state") == "online", what="the recorder's birth")
-
-
-def check_that_each_number_is_there_once(recorder: RecorderProcess, issued: int) -> None:
-    assert recorder.ask("SELECT * FROM gaps") == []
-    spans = recorder.ask("SELECT first_seq, last_seq, reason FROM ledger")
-    assert spans == [(1, issued, None)]
-    stored = recorder.ask("SELECT value FROM samples WHERE metric = 'counter.number'")
-    assert sorted(value for (value,) in stored) == list(range(1, issued + 1))
+    wait_until(lambda: recorder.health().get("leads"), what="the recorder's birth")
 
 
 def test_a_report_arrives_as_rows_and_its_number_is_receipted(
     recorder: RecorderProcess, broker: BrokerUnderTest
 ) -> None:
-    wait_until_recording(recorder, broker)
+    wait_until_recording(recorder)
     now_ms = time.time_ns() // 1_000_000
     publish(broker, "node/pi-3/metrics/cpu", report(1, now_ms, {"percent": 12.5}), retain=True)
     query = "SELECT value, ts FROM {} WHERE node = 'pi-3' AND metric = 'cpu.percent'"
@@ -88,32 +61,32 @@ def test_a_report_arrives_as_rows_and_its_number_is_receipted(
     receipt = json.loads(text)
     ((uuid,),) = recorder.ask("SELECT uuid FROM about")
     assert receipt == {"database": uuid, "epoch": EPOCH, "through": 1, "missing": []}
-    assert health(broker)["health"]["database"] == "ok"
+    assert recorder.health()["database"] == "ok"
 
 
 def test_what_was_published_before_the_recorder_came_is_recorded(
-    recorder: RecorderProcess, broker: BrokerUnderTest
+    on_sqlite: RecorderProcess, broker: BrokerUnderTest
 ) -> None:
     then_ms = time.time_ns() // 1_000_000 - 30_000
     publish(broker, "node/pi-3/status", birth(then_ms, seq=1), retain=True)
     publish(broker, "node/pi-3/metrics/cpu", report(1, then_ms, {"percent": 5}), retain=True)
-    recorder.launch()
-    wait_until(lambda: recorder.ask("SELECT 1 FROM samples"))
-    ((state, silent),) = recorder.ask("SELECT state, silent_seconds FROM nodes")
+    on_sqlite.launch()
+    wait_until(lambda: on_sqlite.ask("SELECT 1 FROM samples"))
+    ((state, silent),) = on_sqlite.ask("SELECT state, silent_seconds FROM nodes")
     assert state == "online"
     assert 30 <= silent < 45
 
 
 def test_a_lost_node_is_offline_in_the_database_within_about_a_second(
-    recorder: RecorderProcess, broker: BrokerUnderTest
+    on_sqlite: RecorderProcess, broker: BrokerUnderTest
 ) -> None:
-    wait_until_recording(recorder, broker)
+    wait_until_recording(on_sqlite)
     publish(broker, "node/pi-3/status", birth(time.time_ns() // 1_000_000), retain=True)
-    wait_until(lambda: recorder.ask("SELECT state FROM nodes") == [("online",)])
+    wait_until(lambda: on_sqlite.ask("SELECT state FROM nodes") == [("online",)])
     publish(broker, "node/pi-3/status", end("lost"), retain=True)
     told_s = time.monotonic()
     lost = [("offline", "lost")]
-    wait_until(lambda: recorder.ask("SELECT state, reason FROM nodes") == lost, 3)
+    wait_until(lambda: on_sqlite.ask("SELECT state, reason FROM nodes") == lost, 3)
     assert time.monotonic() - told_s < 2
 
 
@@ -133,50 +106,52 @@ def test_nothing_is_lost_or_doubled_when_the_recorder_is_killed_in_mid_stream(
     assert issued > 300
     wait_until(lambda: recorder.ask("SELECT state FROM nodes") == [("offline",)])
     assert recorder.stop() == 0
-    check_that_each_number_is_there_once(recorder, issued)
+    check_that_each_number_is_there_once(recorder.url, issued)
 
 
 def test_nothing_is_lost_or_doubled_when_the_broker_is_killed_and_comes_back_empty(
-    recorder: RecorderProcess, broker: BrokerUnderTest
+    on_sqlite: RecorderProcess, broker: BrokerUnderTest
 ) -> None:
-    recorder.launch()
+    on_sqlite.launch()
     with Publisher(broker.endpoint, NODE, per_s=200) as publisher:
         for _ in range(2):
             stored = f"SELECT 1 FROM ledger WHERE last_seq > {publisher.issued + 100}"
-            wait_until(lambda query=stored: recorder.ask(query), 30, what="more reports")  # type: ignore[misc]
+            wait_until(lambda query=stored: on_sqlite.ask(query), 30, what="more reports")  # type: ignore[misc]
             broker.kill()
             broker.start()
         publisher.pause()
         wait_until(lambda: publisher.unreceipted == 0, 30, what="every receipt")
         issued = publisher.issued
-    assert recorder.stop() == 0
-    check_that_each_number_is_there_once(recorder, issued)
+    assert on_sqlite.stop() == 0
+    check_that_each_number_is_there_once(on_sqlite.url, issued)
 
 
 def test_a_locked_database_is_waited_for_and_nothing_is_lost(
-    recorder: RecorderProcess, broker: BrokerUnderTest
+    on_sqlite: RecorderProcess, broker: BrokerUnderTest
 ) -> None:
-    recorder.launch()
+    on_sqlite.launch()
     with Publisher(broker.endpoint, NODE, per_s=50) as publisher:
-        wait_until(lambda: recorder.ask("SELECT 1 FROM ledger"))
-        with closing(sqlite3.connect(recorder.database, isolation_level=None)) as other:
+        wait_until(lambda: on_sqlite.ask("SELECT 1 FROM ledger"))
+        with closing(
+            sqlite3.connect(on_sqlite.url.removeprefix("sqlite:///"), isolation_level=None)
+        ) as other:
             wait_until(lambda: other.execute("BEGIN IMMEDIATE"))
-            before = recorder.ask("SELECT last_seq FROM ledger")
-            wait_until(lambda: health(broker)["health"]["database"] == "locked", what="the word")
-            assert recorder.ask("SELECT last_seq FROM ledger") == before
+            before = on_sqlite.ask("SELECT last_seq FROM ledger")
+            wait_until(lambda: on_sqlite.health()["database"] == "locked", what="the word")
+            assert on_sqlite.ask("SELECT last_seq FROM ledger") == before
             assert publisher.unreceipted > 0
         publisher.pause()
         wait_until(lambda: publisher.unreceipted == 0, 30, what="every receipt")
-        wait_until(lambda: health(broker)["health"]["database"] == "ok")
+        wait_until(lambda: on_sqlite.health()["database"] == "ok")
         issued = publisher.issued
-    assert recorder.stop() == 0
-    check_that_each_number_is_there_once(recorder, issued)
+    assert on_sqlite.stop() == 0
+    check_that_each_number_is_there_once(on_sqlite.url, issued)
 
 
 def test_a_thousand_hostile_payloads_stop_nothing_and_each_is_rejected(
     recorder: RecorderProcess, broker: BrokerUnderTest
 ) -> None:
-    wait_until_recording(recorder, broker)
+    wait_until_recording(recorder)
     hostile = [(leaf, raw) for leaf, raw in hostile_messages(NODE, 1050) if len(raw) <= 262_144]
     assert len(hostile) >= 1000
     with BrokerClient(broker.endpoint, client_id="mallory", subscriptions=[]) as mallory:
@@ -202,19 +177,19 @@ def test_a_thousand_hostile_payloads_stop_nothing_and_each_is_rejected(
 
 
 def test_receipts_of_another_database_end_the_recorder(
-    recorder: RecorderProcess, broker: BrokerUnderTest
+    on_sqlite: RecorderProcess, broker: BrokerUnderTest
 ) -> None:
     foreign = {"database": "somebody-else", "epoch": EPOCH, "through": 5, "missing": []}
     publish(broker, "receipt/pi-9", foreign, retain=True)
-    recorder.launch()
-    assert recorder.ended() == 1
-    assert "one prefix has one database" in recorder.log.read_text("utf-8")
+    on_sqlite.launch()
+    assert on_sqlite.ended() == 1
+    assert "one prefix has one database" in on_sqlite.log.read_text("utf-8")
     ((_, text),) = broker.subscribe_for(TOPICS.topic(Kind.RECEIPT, "pi-9"))
     assert json.loads(text) == foreign
 
 
-def test_a_database_that_we_do_not_have_ends_with_78(recorder: RecorderProcess) -> None:
-    recorder._environment["ROLLCALL_RECORDER__DATABASE"] = "postgresql://host/db"
-    recorder.launch()
-    assert recorder.ended() == 78
-    assert "'postgresql' is not supported" in recorder.log.read_text("utf-8")
+def test_a_database_that_we_do_not_have_ends_with_78(on_sqlite: RecorderProcess) -> None:
+    on_sqlite._environment["ROLLCALL_RECORDER__DATABASE"] = "mysql://host/db"
+    on_sqlite.launch()
+    assert on_sqlite.ended() == 78
+    assert "'mysql' is not supported" in on_sqlite.log.read_text("utf-8")

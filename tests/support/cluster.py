@@ -22,6 +22,7 @@ MODULES = {
     "recorder": "rollcall.recorder",
     "alerts": "rollcall.alerts",
     "lcd": "rollcall.lcd_display",
+    "dashboard": "rollcall.dashboard",
 }
 
 

@@ -4,8 +4,11 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from rollcall.broker.topics import Topics
 from rollcall.recorder import intake
@@ -13,17 +16,36 @@ from rollcall.recorder.findings import Arrival, Freshness, Intake
 from rollcall.recorder.store import Store
 
 EPOCH = "9f3c21d07a5be4c8"
+NOW_MS = 1_767_225_600_000
 TOPICS = Topics()
+# What is asked of a database that is not made yet.
+NOT_YET = (sqlite3.OperationalError, psycopg.errors.UndefinedTable)
 
 
-def url_of(path: Path) -> str:
-    return f"sqlite:///{path}"
+def url_of(database: Path | str) -> str:
+    return database if isinstance(database, str) else f"sqlite:///{database}"
 
 
-def ask(path: Path, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """Ask as a person would: another connection, read-only."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        return connection.execute(query, values).fetchall()
+def ask(database: Path | str, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """Ask as a person would: another connection, read-only. Times come as ISO 8601 text in UTC.
+
+    `database` is a path or a URL; places of `values` are `?`.
+    """
+    url = url_of(database)
+    if url.startswith("sqlite"):
+        path = url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            return connection.execute(query, values).fetchall()
+    with psycopg.connect(url) as asking:
+        asking.read_only = True
+        answer = asking.execute(query.replace("?", "%s").encode(), values or None)
+        return [tuple(_as_text(value) for value in row) for row in answer.fetchall()]
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03}Z"
+    return value
 
 
 def message(
@@ -55,8 +77,20 @@ def end(reason: str, *, session: int = 1, since_ms: int | None = None) -> dict[s
 
 
 @contextmanager
-def filled(path: Path, messages: Sequence[Intake]) -> Iterator[Store]:
+def filled(database: Path | str, messages: Sequence[Intake]) -> Iterator[Store]:
     """A store that holds `messages`, still open."""
-    with Store(url_of(path)) as store:
+    with Store(url_of(database)) as store:
         store.commit(messages)
         yield store
+
+
+def reading(seq: int, value: float = 1.0) -> Intake:
+    at_ms = NOW_MS - 100_000 + 1000 * seq
+    return message("node/pi-3/metrics/cpu", report(seq, at_ms, {"percent": value}), at_ms)
+
+
+def receipt(store: Store) -> tuple[int, list[tuple[int, int]]]:
+    said = store.receipt("pi-3")
+    assert said is not None
+    assert (said.database, said.epoch) == (store.uuid, EPOCH)
+    return said.through, said.missing

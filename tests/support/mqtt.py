@@ -23,10 +23,16 @@ class BrokerUnderTest(PrivateMosquitto):
     def endpoint(self) -> Broker:
         return Broker(port=self.port)
 
-    def subscribe_for(self, topic_filter: str, seconds: float = 1) -> list[tuple[str, str]]:
-        """Run the real `mosquitto_sub` (MQTT 3.1.1); give (topic, payload) pairs."""
+    def subscribe_for(
+        self, topic_filter: str, seconds: float = 1, *, first: int | None = None
+    ) -> list[tuple[str, str]]:
+        """Run the real `mosquitto_sub` (MQTT 3.1.1); give (topic, payload) pairs.
+
+        It ends after `seconds`, or with the `first` messages.
+        """
         command = ["mosquitto_sub", "-p", str(self.port), "-V", "311", "-q", "1", "-v"]
         command += ["-t", topic_filter, "-W", str(seconds)]
+        command += [] if first is None else ["-C", str(first)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         pairs = (line.partition(" ") for line in done.stdout.splitlines())
         return [(topic, payload) for topic, _, payload in pairs]

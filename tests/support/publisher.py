@@ -79,6 +79,10 @@ class Publisher:
         return self._announcement.newest
 
     @property
+    def node(self) -> str:
+        return self._node
+
+    @property
     def unreceipted(self) -> int:
         return len(self._spool)
 

@@ -28,6 +28,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from rollcall.broker.announcement import Announcement
 from rollcall.broker.client.paho_setup import (
+    acknowledge,
     connect_properties,
     guarded,
     load_credentials,
@@ -182,15 +183,20 @@ class BrokerClient:
         if self._connected:
             self._subscribe(subscriptions)
 
-    def acknowledge(self, arrived: Arrived) -> bool:
-        """Acknowledge a message, only on the connection that brought it; say whether it went.
+    def unsubscribe(self, subscriptions: Sequence[tuple[str, int]]) -> None:
+        """Subscribe to these no more."""
+        self._subscriptions = [each for each in self._subscriptions if each not in subscriptions]
+        if self._connected:
+            self._paho.unsubscribe([name for name, _ in subscriptions])
+
+    def acknowledge(self, *arrived: Arrived) -> bool:
+        """Acknowledge messages, only on the connection that brought them; say whether any went.
 
         paho's acknowledgements have no memory of the connection, and message ids are reused.
         """
         with self._fence:
-            if arrived.generation != self._generation or arrived.qos == 0:
-                return False
-            return self._paho.ack(arrived.mid, arrived.qos) == MQTTErrorCode.MQTT_ERR_SUCCESS
+            mine = [each for each in arrived if each.generation == self._generation]
+            return acknowledge(self._paho, [each.mid for each in mine if each.qos])
 
     def announce(self) -> None:
         """Publish the birth again now, because something in it has changed."""

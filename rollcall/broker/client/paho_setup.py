@@ -3,11 +3,12 @@
 import logging
 import socket
 import ssl
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Final, Literal, ParamSpec
 
-from paho.mqtt.client import Client
+from paho.mqtt.client import PUBACK, Client
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -16,6 +17,7 @@ from rollcall.broker.session import BrokerError, Endpoint, Session
 _log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 _MARGIN_S: Final = 1
+_ACKNOWLEDGED_AT_ONCE: Final = 500
 
 
 def load_credentials(paho: Client, endpoint: Endpoint) -> ssl.SSLContext | None:
@@ -66,7 +68,7 @@ def _load_password(paho: Client, endpoint: Endpoint) -> None:
 def connect_properties(session: Session, *, will_delay_s: int | None) -> Properties:
     """Give the properties of CONNECT; `will_delay_s` is None without a will."""
     properties = _properties(PacketTypes.CONNECT)
-    if session.expiry_s or will_delay_s is not None:
+    if not session.ends_at_once and (session.expiry_s or will_delay_s is not None):
         # The will comes early when the session ends before the will delay is over.
         properties.SessionExpiryInterval = max(session.expiry_s, (will_delay_s or 0) + _MARGIN_S)
     if session.receive_maximum:
@@ -96,6 +98,19 @@ def publish_properties(expiry_s: int | None) -> Properties | None:
     packed: bytes = properties.pack()  # type: ignore[no-untyped-call]
     object.__setattr__(properties, "pack", lambda: packed)
     return properties
+
+
+def acknowledge(paho: Client, mids: Sequence[int]) -> bool:
+    """Acknowledge messages of QoS 1; say whether there were any.
+
+    All in a few packets: paho wakes its thread for each, which costs more than all the rest of a
+    message.
+    """
+    for first in range(0, len(mids), _ACKNOWLEDGED_AT_ONCE):
+        some = mids[first : first + _ACKNOWLEDGED_AT_ONCE]
+        packet = b"".join(struct.pack("!BBH", PUBACK, 2, mid) for mid in some)
+        paho._packet_queue(PUBACK, packet, 0, 1)  # noqa: SLF001 - it has no way for several
+    return bool(mids)
 
 
 def guarded(callback: Callable[_P, None]) -> Callable[_P, None]:

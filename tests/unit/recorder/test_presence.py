@@ -3,8 +3,8 @@
 import pytest
 
 from rollcall.broker.messages import Offline, Online
-from rollcall.recorder.findings import StatusFound
-from rollcall.recorder.presence import HoldDown, Presence, with_status
+from rollcall.recorder.findings import Seen, StatusFound
+from rollcall.recorder.presence import HoldDown, Presence, with_sign_of_life, with_status
 from rollcall.recorder.receipts import ReceiptSchedule
 
 T0_MS = 1_767_225_600_000
@@ -26,17 +26,21 @@ def end(
     return StatusFound("pi-3", status, T0_MS + round(at_s * 1000))
 
 
-def story(*steps: StatusFound | float) -> list[tuple[float, str, str | None]]:
+def story(
+    *steps: StatusFound | float, listening_since_ms: int | None = T0_MS
+) -> list[tuple[float, str, str | None]]:
     """Run through status messages and signs of life; give the changes, in seconds."""
     presence = Presence()
-    changes = []
+    changes: list[tuple[float, str, str | None]] = []
     for step in steps:
         if isinstance(step, StatusFound):
             presence, change = with_status(presence, step)
             if change is not None:
                 changes.append(((change.ts - T0_MS) / 1000, change.state, change.reason))
         else:
-            presence = presence.seen(T0_MS + round(step * 1000))
+            at_ms = T0_MS + round(step * 1000)
+            presence, silence = with_sign_of_life(presence, Seen("pi-3", at_ms, listening_since_ms))
+            changes += [((each.ts - T0_MS) / 1000, *each[1:]) for each in silence]
     return changes
 
 
@@ -50,6 +54,21 @@ STORIES = [
         [birth(1), 11.0, end(13, "stopped", since_s=12)],
         [(0, "online", None), (12, "offline", "stopped")],
         id="who says goodbye says when",
+    ),
+    pytest.param(
+        [birth(1), 11.0, 75.5, 80.0, end(90)],
+        [(0, "online", None), (11, "stale", None), (75.5, "online", None), (80, "offline", "lost")],
+        id="a long silence is kept when it is over",
+    ),
+    pytest.param(
+        [birth(1), 11.0, 55.0, 99.0],
+        [(0, "online", None)],
+        id="a short silence is none",
+    ),
+    pytest.param(
+        [birth(1), 11.0, end(40), 200.0],
+        [(0, "online", None), (11, "offline", "lost")],
+        id="who is offline is not stale too",
     ),
     pytest.param(
         [birth(1), birth(61), birth(121)],
@@ -107,7 +126,17 @@ def test_the_changes_of(
 
 
 def test_a_sign_of_life_never_goes_back() -> None:
-    assert Presence().seen(7).seen(5).last_seen_ts == 7
+    later, _ = with_sign_of_life(Presence(), Seen("pi-3", 7))
+    assert with_sign_of_life(later, Seen("pi-3", 5))[0].last_seen_ts == 7
+
+
+def test_what_happened_while_nobody_listened_is_not_called_silence() -> None:
+    began = [(0, "online", None)]
+    assert story(birth(1), 11.0, 500.0, listening_since_ms=None) == began
+    assert story(birth(1), 11.0, 500.0, listening_since_ms=T0_MS + 470_000) == began
+    assert story(birth(1), 11.0, 500.0, listening_since_ms=T0_MS + 400_000) == [
+        *began, (400, "stale", None), (500, "online", None)
+    ]  # fmt: skip
 
 
 def test_loss_is_held_back_for_a_minute_after_connecting() -> None:

@@ -1,8 +1,9 @@
 """The first schema: everything the recorder stores.
 
-Times (`*_ts`) are integer milliseconds since 1970, UTC. `sample` is ordered by time, so that a
-commit of all series appends instead of touching a page for each. In `ledger` a `reason` says why
-numbers will never come; without one they are held.
+Times (`*_ts`) are integer milliseconds since 1970, UTC. In SQLite `sample` is ordered by time, so
+that a commit of all series appends instead of touching a page for each; in PostgreSQL it is divided
+by days, each with a key of its own, so that a day can be rewritten without one. In `ledger` a
+`reason` says why numbers will never come; without one they are held.
 """
 
 import time
@@ -18,42 +19,74 @@ branch_labels: Final = None
 depends_on: Final = None
 
 _TABLES: Final = (
-    """CREATE TABLE about (uuid TEXT PRIMARY KEY, made_ts INT NOT NULL) STRICT""",
-    """CREATE TABLE node (node_id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, address TEXT,
-       model TEXT, os TEXT, agent TEXT, description TEXT, units TEXT) STRICT""",
-    """CREATE TABLE presence (node_id INTEGER PRIMARY KEY, state TEXT, reason TEXT, since_ts INT,
-       last_seen_ts INT, epoch TEXT, session INT NOT NULL, interval_s REAL,
-       newest_seq INT NOT NULL) STRICT""",
-    """CREATE TABLE epoch (epoch_id INTEGER PRIMARY KEY, node_id INT NOT NULL,
-       epoch TEXT NOT NULL, UNIQUE (node_id, epoch)) STRICT""",
-    """CREATE TABLE ledger (epoch_id INT, first_seq INT, last_seq INT NOT NULL, reason TEXT,
-       PRIMARY KEY (epoch_id, first_seq)) STRICT, WITHOUT ROWID""",
-    """CREATE TABLE series_key (series_id INTEGER PRIMARY KEY, node_id INT NOT NULL,
+    """CREATE TABLE about (uuid TEXT PRIMARY KEY, made_ts {int} NOT NULL) {strict}""",
+    """CREATE TABLE node (node_id {identity}, name TEXT NOT NULL UNIQUE, address TEXT,
+       model TEXT, os TEXT, agent TEXT, description TEXT, units TEXT) {strict}""",
+    """CREATE TABLE presence (node_id {key}, state TEXT, reason TEXT, since_ts {int},
+       last_seen_ts {int}, epoch TEXT, session {int} NOT NULL, interval_s {real},
+       newest_seq {int} NOT NULL) {strict_busy}""",
+    """CREATE TABLE epoch (epoch_id {identity}, node_id {ref} NOT NULL,
+       epoch TEXT NOT NULL, UNIQUE (node_id, epoch)) {strict}""",
+    """CREATE TABLE ledger (epoch_id {ref}, first_seq {int}, last_seq {int} NOT NULL, reason TEXT,
+       PRIMARY KEY (epoch_id, first_seq)) {keyed_busy}""",
+    """CREATE TABLE series_key (series_id {identity}, node_id {ref} NOT NULL,
        metric TEXT NOT NULL, instance TEXT NOT NULL, unit TEXT, kind TEXT NOT NULL,
-       first_ts INT NOT NULL, UNIQUE (node_id, metric, instance)) STRICT""",
-    """CREATE TABLE sample (ts INT, series_id INT, value REAL NOT NULL,
-       PRIMARY KEY (ts, series_id)) STRICT, WITHOUT ROWID""",
-    """CREATE TABLE newest (series_id INTEGER PRIMARY KEY, ts INT NOT NULL,
-       value REAL NOT NULL) STRICT""",
-    """CREATE TABLE availability_change (node_id INT, ts INT, state TEXT NOT NULL, reason TEXT,
-       PRIMARY KEY (node_id, ts)) STRICT, WITHOUT ROWID""",
-    """CREATE TABLE event (event_id INTEGER PRIMARY KEY, node_id INT NOT NULL, ts INT NOT NULL,
-       kind TEXT NOT NULL, source TEXT NOT NULL, detail TEXT NOT NULL) STRICT""",
+       first_ts {int} NOT NULL, UNIQUE (node_id, metric, instance)) {strict}""",
+    "{sample}",
+    """CREATE TABLE newest (series_id {key}, ts {int} NOT NULL,
+       value {real} NOT NULL) {strict_busy}""",
+    """CREATE TABLE availability_change (node_id {ref}, ts {int}, state TEXT NOT NULL, reason TEXT,
+       PRIMARY KEY (node_id, ts)) {keyed}""",
+    """CREATE TABLE event (event_id {identity}, node_id {ref} NOT NULL, ts {int} NOT NULL,
+       kind TEXT NOT NULL, source TEXT NOT NULL, detail TEXT NOT NULL) {strict}""",
     """CREATE INDEX event_by_time ON event (node_id, ts)""",
-    """CREATE TABLE alert_change (change_id INTEGER PRIMARY KEY, node_id INT NOT NULL,
-       rule TEXT NOT NULL, instance TEXT NOT NULL, ts INT NOT NULL, state TEXT NOT NULL,
-       severity TEXT, value REAL, summary TEXT, incident TEXT) STRICT""",
+    """CREATE TABLE alert_change (change_id {identity}, node_id {ref} NOT NULL,
+       rule TEXT NOT NULL, instance TEXT NOT NULL, ts {int} NOT NULL, state TEXT NOT NULL,
+       severity TEXT, value {real}, summary TEXT, incident TEXT) {strict}""",
     """CREATE INDEX alert_change_by_alert ON alert_change (node_id, rule, instance, change_id)""",
-    """CREATE TABLE rejection (topic TEXT, reason TEXT, sha256 TEXT, ts INT NOT NULL,
-       error TEXT NOT NULL, times INT NOT NULL, payload TEXT,
-       PRIMARY KEY (topic, reason, sha256)) STRICT""",
+    """CREATE TABLE rejection (topic TEXT, reason TEXT, sha256 TEXT, ts {int} NOT NULL,
+       error TEXT NOT NULL, times {int} NOT NULL, payload TEXT,
+       PRIMARY KEY (topic, reason, sha256)) {strict}""",
 )
+
+
+_SAMPLE_BY_TIME: Final = """CREATE TABLE sample (ts INT, series_id INT, value REAL NOT NULL,
+       PRIMARY KEY (ts, series_id)) STRICT, WITHOUT ROWID"""
+_SAMPLE_BY_DAY: Final = """CREATE TABLE sample (ts bigint NOT NULL, value float8 NOT NULL,
+       series_id int NOT NULL) PARTITION BY RANGE (ts)"""
+_WORDS: Final = {
+    "sqlite": {
+        "identity": "INTEGER PRIMARY KEY",
+        "key": "INTEGER PRIMARY KEY",
+        "ref": "INT",
+        "int": "INT",
+        "real": "REAL",
+        "strict": "STRICT",
+        "strict_busy": "STRICT",
+        "keyed": "STRICT, WITHOUT ROWID",
+        "keyed_busy": "STRICT, WITHOUT ROWID",
+        "sample": _SAMPLE_BY_TIME,
+    },
+    "postgresql": {
+        "identity": "int GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY",
+        "key": "int PRIMARY KEY",
+        "ref": "int",
+        "int": "bigint",
+        "real": "float8",
+        "strict": "",
+        "strict_busy": "WITH (fillfactor = 50)",
+        "keyed": "",
+        "keyed_busy": "WITH (fillfactor = 50)",
+        "sample": _SAMPLE_BY_DAY,
+    },
+}
 
 
 def upgrade() -> None:
     """Make all tables, and give the database its identity."""
+    words = _WORDS[op.get_bind().dialect.name]
     for statement in _TABLES:
-        op.execute(statement)
+        op.execute(statement.format(**words))
     op.execute(
         text("INSERT INTO about (uuid, made_ts) VALUES (:uuid, :made_ts)").bindparams(
             uuid=str(uuid.uuid4()), made_ts=time.time_ns() // 1_000_000

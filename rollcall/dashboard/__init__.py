@@ -1,0 +1,1 @@
+"""The dashboard: the cluster in a browser, live from the broker."""

@@ -1,0 +1,56 @@
+"""Databases as older versions of the recorder left them: frozen as SQL, and filled."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+from alembic import command
+
+from rollcall.recorder import schema
+from rollcall.recorder.engines import database_of
+
+DUMPS = Path(__file__).parents[1] / "fixtures" / "databases"
+OLD = "0001"
+
+
+def make_old(url: str) -> None:
+    """Make the database of schema 0001 behind `url`."""
+    dump = (DUMPS / f"{OLD}-sqlite.sql").read_text("utf-8")
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+            connection.executescript(dump)
+        return
+    make_tables(url, OLD)
+    with closing(sqlite3.connect(":memory:")) as source, psycopg.connect(url) as target:
+        source.executescript(dump)
+        _make_days(url, [ts for (ts,) in source.execute("SELECT ts FROM sample")])
+        names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'alembic_version'"
+        target.execute("DELETE FROM about")
+        for (table,) in source.execute(names).fetchall():
+            rows = source.execute(f"SELECT * FROM {table}")
+            columns = [column[0] for column in rows.description]
+            places = ", ".join(["%s"] * len(columns))
+            insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"
+            with target.cursor() as cursor:
+                cursor.executemany(insert.encode(), rows.fetchall())
+        for table, key in (("node", "node_id"), ("epoch", "epoch_id"), ("series_key", "series_id")):
+            numbers = f"pg_get_serial_sequence('{table}', '{key}')"
+            target.execute(f"SELECT setval({numbers}, max({key})) FROM {table}".encode())
+
+
+def make_tables(url: str, revision: str) -> None:
+    """Take the steps up to `revision` on an empty database."""
+    database = database_of(url)
+    engine = database.open()
+    with engine.begin() as connection:
+        command.upgrade(schema._config(connection), revision)
+    engine.dispose()
+
+
+def _make_days(url: str, times: list[int]) -> None:
+    database = database_of(url)
+    engine = database.open()
+    with engine.begin() as connection:
+        database.make_days(connection, {ts // 86_400_000 for ts in times})
+    engine.dispose()

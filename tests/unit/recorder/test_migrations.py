@@ -1,0 +1,198 @@
+"""The way from each older schema to ours, on filled databases, and what interrupts it."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from rollcall.recorder import store as store_module
+from rollcall.recorder.store import Store
+from rollcall.recorder.upgrade import Upgrade
+from rollcall.service.config import ConfigError
+from tests.support.database import NOW_MS, ask, message, report
+from tests.support.old_database import OLD, make_old, make_tables
+from tests.support.postgresql import PostgresqlUnderTest
+
+TIMELESS = {
+    "series": "SELECT node, metric, instance, unit, kind, first_ts, last_ts FROM series "
+    "ORDER BY 1, 2, 3",
+    "samples": "SELECT node, metric, instance, time, ts, value, unit FROM samples "
+    "ORDER BY ts, 1, 2, 3",
+    "nodes": "SELECT node, reason, since, last_seen, address, model, os, agent, description "
+    "FROM nodes ORDER BY node",
+    "gaps": "SELECT * FROM gaps ORDER BY node, first_seq",
+    "events": "SELECT * FROM events",
+    "alert_history": "SELECT * FROM alert_history",
+    "rejected": "SELECT * FROM rejected",
+    "latest": "SELECT node, metric, instance, ts, value FROM latest ORDER BY 1, 2, 3",
+}
+INTERRUPTED = """
+import os, signal, sys
+from rollcall.recorder.upgrade import Upgrade
+with Upgrade.opened(sys.argv[1]) as work:
+    work.apply(lambda step: os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+def answers(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    return {view: ask(url, query) for view, query in TIMELESS.items()}
+
+
+def schema_of(url: str) -> list[tuple[Any, ...]]:
+    if url.startswith("sqlite"):
+        query = "SELECT type, name, sql FROM sqlite_master ORDER BY type, name"
+        return [(*row[:2], " ".join((row[2] or "").split())) for row in ask(url, query)]
+    columns = (
+        "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns "
+        "WHERE table_schema = 'public' AND table_name NOT LIKE 'sample_%' ORDER BY 1, 2"
+    )
+    indexes = (
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' "
+        "AND tablename NOT LIKE 'sample_%' ORDER BY 1"
+    )
+    return ask(url, columns) + ask(url, indexes)
+
+
+def version(url: str) -> str:
+    ((found,),) = ask(url, "SELECT version_num FROM alembic_version")
+    return str(found)
+
+
+@pytest.fixture
+def old(database_url: str) -> str:
+    make_old(database_url)
+    return database_url
+
+
+def test_the_first_schema_is_still_the_one_that_was_released(tmp_path: Path) -> None:
+    released, ours = (f"sqlite:///{tmp_path / name}" for name in ("released.db", "ours.db"))
+    make_old(released)
+    make_tables(ours, OLD)
+    tables = [row for row in schema_of(released) if row[0] != "view"]
+    assert tables == [row for row in schema_of(ours) if row[0] != "view"]
+
+
+def test_everything_an_old_database_holds_is_there_after_the_upgrade(old: str) -> None:
+    uuid = ask(old, "SELECT uuid FROM about")
+    with Store(old) as store:
+        assert [(store.uuid,)] == uuid
+        assert store.nodes() == ["pi-3", "pi-4"]
+        receipt = store.receipt("pi-3")
+        assert receipt is not None
+        assert (receipt.through, receipt.missing) == (34, [(32, 32)])
+        found = answers(old)
+        assert len(found["samples"]) == 33
+        assert found["samples"][-1][:3] == ("pi-3", "disk.used_percent", "/boot é")
+        assert [row[2:] for row in found["gaps"]] == [
+            (31, 31, 1, "size"),
+            (32, 32, 1, "open"),
+            (35, 40, 6, "open"),
+        ]
+        assert [row[3:] for row in found["events"]] == [("reboot", "agent", r'{"boot":"b\u0000"}')]
+        assert [row[3] for row in found["alert_history"]] == ["firing"]
+        assert found["rejected"][0][-1] == r"what\xff"
+        again = message("node/pi-3/metrics/cpu", report(30, NOW_MS, {"percent": 1}), NOW_MS)
+        new = message("node/pi-3/metrics/cpu", report(35, NOW_MS + 1, {"percent": 1}), NOW_MS + 1)
+        stored = store.commit([again, new])
+        assert (stored.duplicates, stored.samples) == (1, 1)
+
+
+def test_both_engines_answer_alike_after_the_upgrade(
+    new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    urls = [new_database(), f"sqlite:///{tmp_path / 'beside.db'}"]
+    for url in urls:
+        make_old(url)
+        with Store(url):
+            pass
+    assert answers(urls[0]) == answers(urls[1])
+
+
+def test_an_upgraded_database_has_the_schema_of_a_new_one(
+    new_database: Callable[[], str],
+) -> None:
+    upgraded, made = new_database(), new_database()
+    make_old(upgraded)
+    for url in (upgraded, made):
+        with Store(url):
+            pass
+    assert schema_of(upgraded) == schema_of(made)
+
+
+def test_an_upgrade_that_is_killed_leaves_the_old_database_and_finishes_when_run_again(
+    old: str,
+) -> None:
+    before = answers_before(old)
+    killed = subprocess.run([sys.executable, "-c", INTERRUPTED, old], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert version(old) == OLD
+    assert answers_before(old) == before
+    with Upgrade.opened(old) as work:
+        work.apply()
+        assert work.estimate().steps == ()
+    assert version(old) != OLD
+
+
+def answers_before(url: str) -> list[tuple[Any, ...]]:
+    return ask(url, "SELECT ts, value FROM sample ORDER BY ts, series_id")
+
+
+def test_the_recorder_copies_a_file_before_it_upgrades_it(tmp_path: Path) -> None:
+    path = tmp_path / "rollcall.db"
+    make_old(f"sqlite:///{path}")
+    with Store(f"sqlite:///{path}"):
+        pass
+    (copy,) = tmp_path.glob("rollcall.db.before-*")
+    assert version(f"sqlite:///{copy}") == OLD
+    assert not list(tmp_path.glob("*.unfinished"))
+
+
+def test_a_copy_that_was_not_finished_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "rollcall.db"
+    make_old(f"sqlite:///{path}")
+    target = tmp_path / "copy"
+    target.with_name("copy.unfinished").write_bytes(b"half a database")
+    with Upgrade.opened(f"sqlite:///{path}") as work:
+        work.back_up(target)
+    assert version(f"sqlite:///{target}") == OLD
+
+
+def test_postgresql_is_backed_up_by_its_own_dump(
+    postgresql: PostgresqlUnderTest, tmp_path: Path
+) -> None:
+    with postgresql.databases() as new:
+        url = new()
+        make_old(url)
+        with Upgrade.opened(url) as work:
+            work.back_up(tmp_path / "dump")
+    assert (tmp_path / "dump").read_bytes().startswith(b"PGDMP")
+
+
+def test_a_large_database_is_left_to_the_command(old: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "SMALL_BYTES", 0)
+    with pytest.raises(ConfigError, match="run: rollcall db upgrade"):
+        Store(old).__enter__()
+    assert version(old) == OLD
+
+
+def test_a_newer_schema_is_refused_with_both_versions(database_url: str) -> None:
+    with Store(database_url):
+        pass
+    newest = version(database_url)
+    change = "UPDATE alembic_version SET version_num = '0999'"
+    if database_url.startswith("sqlite"):
+        with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as other:
+            other.execute(change)
+            other.commit()
+    else:
+        with psycopg.connect(database_url) as connection:
+            connection.execute(change)
+    with pytest.raises(ConfigError, match=rf"schema 0999.*up to {newest}"):
+        Store(database_url).__enter__()
