@@ -14,6 +14,7 @@ from rollcall.console.up import up
     cls=LaterGroup,
     later={
         "db": ("rollcall.console.db", "recorder"),
+        "prune": ("rollcall.console.prune", "console"),
         "broker": ("rollcall.console.broker", "broker"),
         "fleet": ("rollcall.console.fleet", "console"),
         "command": ("rollcall.console.command", "console"),
