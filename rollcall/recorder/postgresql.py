@@ -66,6 +66,8 @@ _WAITING: Final[Mapping[str, str]] = {
     "57": "unreachable",
     "58": "input_output_error",
 }
+# A row that no page or index holds.
+_TOO_LARGE: Final = "54"
 _INSERT: Final = (
     "INSERT INTO sample (ts, value, series_id) SELECT ts, value, series_id FROM stage "
     "ORDER BY series_id, ts ON CONFLICT DO NOTHING"
@@ -168,6 +170,8 @@ class Postgresql:
         if is_poison(error) or isinstance(original, psycopg.DataError | psycopg.IntegrityError):
             return Verdict(Cause.POISON)
         state = getattr(original, "sqlstate", None)
+        if state is not None and state.startswith(_TOO_LARGE):
+            return Verdict(Cause.POISON)
         if state is None:
             away = isinstance(original, psycopg.OperationalError | psycopg.InterfaceError)
             return Verdict(Cause.WAIT, "unreachable") if away else Verdict(Cause.BROKEN)

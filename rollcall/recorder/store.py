@@ -66,6 +66,7 @@ class Store:
         self._catalogue: Catalogue | None = None
         self.is_open = False
         self.uuid = ""
+        self.group = ""
 
     def __enter__(self) -> Self:
         try:
@@ -174,6 +175,7 @@ class Store:
             self._upgrade(Upgrade(self._database, self._engine))
             with self._engine.begin() as connection:
                 self.uuid = schema.identity(connection)
+                self.group = schema.group(connection)
                 self._catalogue = Catalogue.load(connection)
             with self._engine.connect() as connection:
                 self._database.patience(connection)
