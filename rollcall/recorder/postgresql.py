@@ -81,6 +81,9 @@ _LOCK_NODES: Final = text(
     "SELECT pg_advisory_xact_lock(:kind, key) FROM (SELECT DISTINCT hashtext(name) AS key "
     "FROM unnest(CAST(:names AS text[])) AS name ORDER BY key) AS keys"
 )
+_MISSING: Final = text(
+    "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE to_regclass(name) IS NULL"
+)
 _PARTITION: Final = (
     """CREATE TABLE {name} (LIKE sample, PRIMARY KEY (series_id, ts),
        CONSTRAINT {name}_range CHECK (ts >= {first} AND ts < {end}))""",
@@ -210,13 +213,13 @@ class Postgresql:
         """
         today = time.time_ns() // 1_000_000 // _DAY_MS
         wanted = {*days, *range(today, today + _DAYS_AHEAD + 1)}
+        names = {partition_of(day): day for day in sorted(wanted)}
+        if not connection.execute(_MISSING, {"names": list(names)}).first():
+            return
         connection.execute(text("SELECT pg_advisory_xact_lock(:kind, 0)"), {"kind": _DAYS})
-        for day in sorted(wanted):
-            name = partition_of(day)
-            if connection.execute(text("SELECT to_regclass(:name)"), {"name": name}).scalar():
-                continue
+        for (name,) in connection.execute(_MISSING, {"names": list(names)}).all():
+            first, end = names[name] * _DAY_MS, (names[name] + 1) * _DAY_MS
             for statement in _PARTITION:
-                first, end = day * _DAY_MS, (day + 1) * _DAY_MS
                 connection.execute(text(statement.format(name=name, first=first, end=end)))
 
     def insert_samples(self, connection: Connection, rows: SampleRows) -> int:
