@@ -185,6 +185,11 @@ class Postgresql:
         """Wait until no other member changes the schema."""
         connection.execute(text("SELECT pg_advisory_xact_lock(:kind, 0)"), {"kind": _SCHEMA})
 
+    def is_alone(self, connection: Connection) -> bool:
+        """Say whether the lock that members share can be had for ourselves."""
+        take = text("SELECT pg_try_advisory_xact_lock(:kind, 0)")
+        return bool(connection.execute(take, {"kind": _ALONE}).scalar_one())
+
     def lock_nodes(self, connection: Connection, nodes: Collection[str]) -> bool:
         """Wait until no other member writes what belongs to these nodes."""
         if self._membership.shared:

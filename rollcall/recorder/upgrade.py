@@ -86,10 +86,19 @@ class Upgrade:
         unfinished.rename(target)
 
     def apply(self, done: Callable[[str], None] = lambda _step: None) -> None:
-        """Take all steps; `done` hears of each."""
+        """Take all steps; `done` hears of each.
+
+        Raises RecorderError when other recorders, of the older version, are at work.
+        """
         with self._engine.begin() as connection:
             self._database.lock_schema(connection)
             where = self._database.where
+            found = schema.standing(connection, where)
+            if found.is_old and not self._database.is_alone(connection):
+                raise RecorderError(
+                    f"{where} has schema {found.theirs}, and other recorders work on it; stop all "
+                    "of them, and start them again in this version"
+                )
             schema.bring_up_to_date(connection, self._database.macros, where, done)
 
 
