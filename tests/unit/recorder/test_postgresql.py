@@ -13,6 +13,7 @@ from rollcall.recorder.store import Store
 from rollcall.service.lock import AlreadyRunningError
 from tests.support.database import NOW_MS, ask, filled, message, reading, report
 from tests.support.postgresql import PostgresqlUnderTest
+from tests.support.waiting import wait_until
 
 DAY_MS = 86_400_000
 MEMBERS = [Membership(name, shared=True) for name in ("recorder", "recorder-2")]
@@ -82,7 +83,7 @@ def test_who_leads_is_followed_by_the_next_one(url: str) -> None:
     with Store(url, two) as second:
         with Store(url, one) as first:
             assert (first.leads(), second.leads()) == (True, False)
-        assert second.leads()
+        wait_until(second.leads, what="the lead")
 
 
 def test_a_name_is_there_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
