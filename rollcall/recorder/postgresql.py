@@ -123,7 +123,7 @@ class Postgresql:
             pool_size=1,
             max_overflow=0,
             isolation_level="READ COMMITTED",
-            connect_args={**_CONNECT, **{name: str(v) for name, v in self._url.query.items()}},
+            connect_args={k: v for k, v in _CONNECT.items() if k not in self._url.query},
         )
         event.listen(engine, "connect", self._prepare)
         return engine

@@ -92,6 +92,15 @@ def test_a_name_is_there_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None
         Store(url, MEMBERS[0]).__enter__()
 
 
+def test_of_several_servers_the_one_that_can_be_written_is_taken(
+    postgresql: PostgresqlUnderTest, url: str
+) -> None:
+    name = url.partition("@/")[2].partition("?")[0]
+    hosts = f"host=127.0.0.1:1&host={postgresql.folder}:5432&target_session_attrs=read-write"
+    with Store(f"postgresql://rollcall@/{name}?{hosts}") as store:
+        assert store.commit([reading(1)]).reports == 1
+
+
 def test_a_password_is_never_shown(url: str) -> None:
     secret = "postgresql://me:s3cret@127.0.0.1:1/db"
     with Store(secret) as store:
