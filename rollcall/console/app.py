@@ -15,6 +15,7 @@ from rollcall.console.up import up
     later={
         "db": ("rollcall.console.db", "recorder"),
         "alerts": ("rollcall.console.alerts", "alerts"),
+        "prune": ("rollcall.console.prune", "console"),
         "broker": ("rollcall.console.broker", "broker"),
         "lcd": ("rollcall.console.lcd", "lcd"),
         "dashboard": ("rollcall.console.dashboard", "dashboard"),

@@ -97,6 +97,9 @@ class Database(Protocol):
     def lock_schema(self, connection: Connection) -> None:
         """Keep others from changing the schema until the transaction ends."""
 
+    def is_alone(self, connection: Connection) -> bool:
+        """Say whether no other recorder has the database open; nobody else gets in meanwhile."""
+
     def lock_nodes(self, connection: Connection, nodes: Collection[str]) -> bool:
         """Keep others from writing what belongs to `nodes` until the transaction ends.
 

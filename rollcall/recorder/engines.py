@@ -46,7 +46,8 @@ def _postgresql(url: URL, membership: Membership) -> Database:
         from rollcall.recorder.postgresql import Postgresql  # noqa: PLC0415 - needs psycopg
     except ImportError as error:
         raise _fault(
-            "PostgreSQL needs the package psycopg; pip install 'rollcall-mqtt[postgresql]'"
+            "PostgreSQL needs the package psycopg, and libpq where its wheel has none; "
+            "pip install 'rollcall-mqtt[postgresql]', apt-get install libpq5"
         ) from error
     return Postgresql(url, membership)
 

@@ -66,6 +66,8 @@ _WAITING: Final[Mapping[str, str]] = {
     "57": "unreachable",
     "58": "input_output_error",
 }
+# A row that no page or index holds.
+_TOO_LARGE: Final = "54"
 _INSERT: Final = (
     "INSERT INTO sample (ts, value, series_id) SELECT ts, value, series_id FROM stage "
     "ORDER BY series_id, ts ON CONFLICT DO NOTHING"
@@ -78,6 +80,9 @@ _NEWEST: Final = text(
 _LOCK_NODES: Final = text(
     "SELECT pg_advisory_xact_lock(:kind, key) FROM (SELECT DISTINCT hashtext(name) AS key "
     "FROM unnest(CAST(:names AS text[])) AS name ORDER BY key) AS keys"
+)
+_MISSING: Final = text(
+    "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE to_regclass(name) IS NULL"
 )
 _PARTITION: Final = (
     """CREATE TABLE {name} (LIKE sample, PRIMARY KEY (series_id, ts),
@@ -118,7 +123,7 @@ class Postgresql:
             pool_size=1,
             max_overflow=0,
             isolation_level="READ COMMITTED",
-            connect_args={**_CONNECT, **{name: str(v) for name, v in self._url.query.items()}},
+            connect_args={k: v for k, v in _CONNECT.items() if k not in self._url.query},
         )
         event.listen(engine, "connect", self._prepare)
         return engine
@@ -168,6 +173,8 @@ class Postgresql:
         if is_poison(error) or isinstance(original, psycopg.DataError | psycopg.IntegrityError):
             return Verdict(Cause.POISON)
         state = getattr(original, "sqlstate", None)
+        if state is not None and state.startswith(_TOO_LARGE):
+            return Verdict(Cause.POISON)
         if state is None:
             away = isinstance(original, psycopg.OperationalError | psycopg.InterfaceError)
             return Verdict(Cause.WAIT, "unreachable") if away else Verdict(Cause.BROKEN)
@@ -177,6 +184,11 @@ class Postgresql:
     def lock_schema(self, connection: Connection) -> None:
         """Wait until no other member changes the schema."""
         connection.execute(text("SELECT pg_advisory_xact_lock(:kind, 0)"), {"kind": _SCHEMA})
+
+    def is_alone(self, connection: Connection) -> bool:
+        """Say whether the lock that members share can be had for ourselves."""
+        take = text("SELECT pg_try_advisory_xact_lock(:kind, 0)")
+        return bool(connection.execute(take, {"kind": _ALONE}).scalar_one())
 
     def lock_nodes(self, connection: Connection, nodes: Collection[str]) -> bool:
         """Wait until no other member writes what belongs to these nodes."""
@@ -206,13 +218,13 @@ class Postgresql:
         """
         today = time.time_ns() // 1_000_000 // _DAY_MS
         wanted = {*days, *range(today, today + _DAYS_AHEAD + 1)}
+        names = {partition_of(day): day for day in sorted(wanted)}
+        if not connection.execute(_MISSING, {"names": list(names)}).first():
+            return
         connection.execute(text("SELECT pg_advisory_xact_lock(:kind, 0)"), {"kind": _DAYS})
-        for day in sorted(wanted):
-            name = partition_of(day)
-            if connection.execute(text("SELECT to_regclass(:name)"), {"name": name}).scalar():
-                continue
+        for (name,) in connection.execute(_MISSING, {"names": list(names)}).all():
+            first, end = names[name] * _DAY_MS, (names[name] + 1) * _DAY_MS
             for statement in _PARTITION:
-                first, end = day * _DAY_MS, (day + 1) * _DAY_MS
                 connection.execute(text(statement.format(name=name, first=first, end=end)))
 
     def insert_samples(self, connection: Connection, rows: SampleRows) -> int:

@@ -226,7 +226,7 @@ class Recorder:
         self._say_receipts(client)
         if not self._subscribed:
             self._subscribed = True
-            client.subscribe(self._subscriptions.of_member)
+            client.subscribe(self._subscriptions.of_member(self._store.group))
             self._follow_lead(client)
 
     def _sort(self, client: BrokerClient, arrived: Arrived) -> None:

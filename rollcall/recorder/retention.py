@@ -35,10 +35,10 @@ class Level(NamedTuple):
 
 
 LEVELS: Final = (
-    Level("raw", "sealed", None, 20, 90),
-    Level("minutely", "rollup_minute", 1440, 52, 105),
-    Level("hourly", "rollup_hour", 24, 55, 105),
-    Level("daily", "rollup_day", 1, 60, 105),
+    Level("raw", "sealed", None, 25, 84),
+    Level("minutely", "rollup_minute", 1440, 58, 129),
+    Level("hourly", "rollup_hour", 24, 58, 129),
+    Level("daily", "rollup_day", 1, 58, 135),
 )
 
 

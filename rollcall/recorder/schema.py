@@ -4,6 +4,7 @@ Tables come from the steps in `migrations`, views from `views`; all of it in one
 that a step either happened with its record or did not happen at all.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -97,3 +98,13 @@ def identity(connection: Connection) -> str:
 
 def _fault(where: str, text: str) -> ConfigError:
     return ConfigError("the configuration", [Fault("", f"[recorder] database: {where} {text}")])
+
+
+def group(connection: Connection) -> str:
+    """Give the name under which the recorders of this database divide their work.
+
+    Nobody else can guess it. Mosquitto lets every client join a shared subscription whose name it
+    knows, and gives it its share, even of what it may not read and then does not get.
+    """
+    row = connection.execute(sqlalchemy.text("SELECT uuid, made_ts FROM about")).one()
+    return hashlib.sha256(f"{row.uuid} {row.made_ts}".encode()).hexdigest()[:32]

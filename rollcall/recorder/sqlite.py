@@ -138,6 +138,10 @@ class Sqlite:
     def lock_schema(self, _connection: Connection) -> None:
         """Do nothing: every transaction of ours holds the write lock."""
 
+    def is_alone(self, _connection: Connection) -> bool:
+        """Say yes: a file has one recorder."""
+        return True
+
     def lock_nodes(self, _connection: Connection, _nodes: Collection[str]) -> bool:
         """Say that there are no others."""
         return False

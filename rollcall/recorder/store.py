@@ -6,7 +6,6 @@ the offender stands alone, and that one is stored as a refusal.
 """
 
 import logging
-import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -17,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 from rollcall.broker.messages import Receipt
 from rollcall.recorder import schema
 from rollcall.recorder.catalogue import Catalogue
-from rollcall.recorder.engine import CLAIMED, Cause, Membership
+from rollcall.recorder.engine import Cause, Membership
 from rollcall.recorder.engines import database_of
 from rollcall.recorder.errors import (
     DatabaseBrokenError,
@@ -33,13 +32,12 @@ from rollcall.recorder.findings import (
     node_of,
 )
 from rollcall.recorder.transaction import Stored, Transaction
-from rollcall.recorder.upgrade import SMALL_BYTES, Upgrade, translated
+from rollcall.recorder.upgrade import SMALL_BYTES, Upgrade, claim, translated
 from rollcall.service.config import ConfigError, Fault
 
 _log = logging.getLogger(__name__)
 
 _MAX_OFFENDERS: Final = 3
-_CLAIM_EVERY_S: Final = 0.25
 
 _Entry = tuple[Intake, Finding]
 _T = TypeVar("_T")
@@ -66,6 +64,7 @@ class Store:
         self._catalogue: Catalogue | None = None
         self.is_open = False
         self.uuid = ""
+        self.group = ""
 
     def __enter__(self) -> Self:
         try:
@@ -77,7 +76,7 @@ class Store:
             ) from error
         try:
             self._engine = self._database.open()
-            self._open_unless_away()
+            self._open_unless_away(self._engine)
         except BaseException:
             self._close()
             raise
@@ -174,6 +173,7 @@ class Store:
             self._upgrade(Upgrade(self._database, self._engine))
             with self._engine.begin() as connection:
                 self.uuid = schema.identity(connection)
+                self.group = schema.group(connection)
                 self._catalogue = Catalogue.load(connection)
             with self._engine.connect() as connection:
                 self._database.patience(connection)
@@ -182,17 +182,17 @@ class Store:
         self.is_open = True
         return self._engine
 
-    def _open_unless_away(self) -> None:
-        while True:
-            try:
-                self.open()
-            except DatabaseUnavailableError as error:
-                # To go on would take the place at the broker of whoever holds it.
-                if error.state == CLAIMED:
-                    time.sleep(_CLAIM_EVERY_S)
-                    continue
-                _log.warning("%s", error)
-            return
+    def _open_unless_away(self, engine: Engine) -> None:
+        try:
+            # To go on without would take the place at the broker of whoever holds the database.
+            claim(engine)
+        except self._database.faults as error:
+            if self._database.judge(error).cause is not Cause.WAIT:
+                raise self._translated(error) from error
+        try:
+            self.open()
+        except DatabaseUnavailableError as error:
+            _log.warning("%s", error)
 
     def _upgrade(self, upgrade: Upgrade) -> None:
         """Make or upgrade the schema; a large database is left to whoever looks after it."""

@@ -10,7 +10,6 @@ from typing import Final
 from rollcall.broker.topics import Kind, Topics, shared_filter
 from rollcall.recorder.engine import Membership
 
-_GROUP: Final = "recorders"
 _DIVIDED: Final = (Kind.METRICS, Kind.BACKLOG, Kind.EVENT)
 _WHOLE: Final = (Kind.STATUS, Kind.INFO, Kind.APPLIED, Kind.NODE_REPLY)
 _EVERY: Final = "+"
@@ -29,14 +28,18 @@ class Subscriptions:
             (self.own_status, 1),
             (topics.topic_filter(Kind.RECEIPT, _EVERY), 0),
         ]
-        self.of_member: list[Subscription] = [(self.own_commands, 1)]
+        self._divided: list[str] = []
         alone = [(every_topic(topics, kind), 1) for kind in (Kind.ALERT, Kind.FLEET)]
         if not membership.shared:
             self.of_leader: list[Subscription] = [(topics.nodes_filter, 1), *alone]
             return
-        divided = [shared_filter(_GROUP, every_topic(topics, kind)) for kind in _DIVIDED]
-        self.of_member += [(topic_filter, 1) for topic_filter in divided]
+        self._divided = [every_topic(topics, kind) for kind in _DIVIDED]
         self.of_leader = [*((every_topic(topics, kind), 1) for kind in _WHOLE), *alone]
+
+    def of_member(self, group: str) -> list[Subscription]:
+        """Give what every recorder hears, of several its share among those of `group`."""
+        divided = [(shared_filter(group, topic_filter), 1) for topic_filter in self._divided]
+        return [(self.own_commands, 1), *divided]
 
 
 def every_topic(topics: Topics, kind: Kind) -> str:

@@ -4,6 +4,7 @@ All steps are one transaction: killed at any moment, the database is as it was b
 next try begins anew. A copy that was not finished is removed by that next try.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Final, NamedTuple, Self
 from sqlalchemy.engine import Engine
 
 from rollcall.recorder import schema
-from rollcall.recorder.engine import Cause, Database
+from rollcall.recorder.engine import CLAIMED, Cause, Database
 from rollcall.recorder.engines import database_of
 from rollcall.recorder.errors import DatabaseBrokenError, DatabaseUnavailableError, RecorderError
 
@@ -20,6 +21,7 @@ from rollcall.recorder.errors import DatabaseBrokenError, DatabaseUnavailableErr
 SMALL_BYTES: Final = 256 * 1024 * 1024
 # What a memory card can be trusted to write; for estimates.
 _SLOW_BYTES_PER_S: Final = 20 * 1024 * 1024
+_CLAIM_EVERY_S: Final = 0.25
 _UNFINISHED: Final = ".unfinished"
 
 
@@ -57,6 +59,7 @@ class Upgrade:
             with database.identity_lock():
                 engine = database.open()
                 try:
+                    claim(engine)
                     yield cls(database, engine)
                 finally:
                     database.close(engine)
@@ -83,11 +86,36 @@ class Upgrade:
         unfinished.rename(target)
 
     def apply(self, done: Callable[[str], None] = lambda _step: None) -> None:
-        """Take all steps; `done` hears of each."""
+        """Take all steps; `done` hears of each.
+
+        Raises RecorderError when other recorders, of the older version, are at work.
+        """
         with self._engine.begin() as connection:
             self._database.lock_schema(connection)
             where = self._database.where
+            found = schema.standing(connection, where)
+            if found.is_old and not self._database.is_alone(connection):
+                raise RecorderError(
+                    f"{where} has schema {found.theirs}, and other recorders work on it; stop all "
+                    "of them, and start them again in this version"
+                )
             schema.bring_up_to_date(connection, self._database.macros, where, done)
+
+
+def claim(engine: Engine) -> None:
+    """Connect, when a killed program's connection still holds our place a moment later.
+
+    Raises AlreadyRunningError when it is held on and on, and what connecting raises.
+    """
+    while True:
+        try:
+            engine.connect().close()
+        except DatabaseUnavailableError as error:
+            if error.state != CLAIMED:
+                raise
+            time.sleep(_CLAIM_EVERY_S)
+        else:
+            return
 
 
 def unfinished_of(target: Path) -> Path:

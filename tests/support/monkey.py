@@ -30,6 +30,7 @@ from tests.support.waiting import wait_until
 AGENTS: Final = 10
 REPORTS_PER_S: Final = 10
 _FLOOD: Final = 1500  # more than the 1000 messages that Mosquitto queues for a client
+_GRACE_S: Final = 5.0
 _PATIENCE_S: Final = 15.0
 _PLUG_IN: Final = """
 import itertools
@@ -137,22 +138,25 @@ class Monkey:
         """
         taken = {name: self._issued(name) for name in self._agents}
         until_s = time.monotonic() + within_s
-        while not self._is_whole(taken):
+        patience_s = _GRACE_S
+        while late := self._wait_a_while(taken, patience_s):
             assert time.monotonic() < until_s, f"not whole within {within_s} s: {self.account()}"
-            for agent in self._agents.values():
-                agent.kill()
-                agent.launch()
-            self._wait_a_while(taken)
+            for name in late:
+                self._agents[name].kill()
+                self._agents[name].launch()
+            patience_s = _PATIENCE_S
         for agent in self._agents.values():
             agent.stop()
         issued = {name: self._issued(name) for name in self._agents}
-        wait_until(lambda: self._is_whole(issued), within_s, what="the last reports")
+        wait_until(lambda: not self._late(issued), within_s, what="the last reports")
         self._recorder.stop()
 
-    def _wait_a_while(self, taken: Mapping[str, int]) -> None:
-        until_s = time.monotonic() + _PATIENCE_S
-        while time.monotonic() < until_s and not self._is_whole(taken):
+    def _wait_a_while(self, taken: Mapping[str, int], patience_s: float) -> list[str]:
+        """Wait until everything up to `taken` is there; give the agents of which it is not."""
+        until_s = time.monotonic() + patience_s
+        while (late := self._late(taken)) and time.monotonic() < until_s:
             time.sleep(0.2)
+        return late
 
     def account(self) -> Account:
         """Count, once everything has settled."""
@@ -175,17 +179,19 @@ class Monkey:
             doubled_samples=ask(self._url, doubled)[0][0],
         )
 
-    def _is_whole(self, issued: Mapping[str, int]) -> bool:
+    def _late(self, issued: Mapping[str, int]) -> list[str]:
+        """Give the agents of which not every number up to `issued` is held."""
         query = (
             "SELECT n.name, count(*), min(l.first_seq), max(l.last_seq) FROM ledger l "
             "JOIN epoch e ON e.epoch_id = l.epoch_id JOIN node n ON n.node_id = e.node_id "
             "GROUP BY n.name, e.epoch_id"
         )
-        found = {name: rest for name, *rest in self._recorder.ask(query) if name in self._agents}
-        return len(found) == len(self._agents) and all(
-            (count, first) == (1, 1) and last >= issued.get(name, 1)
-            for name, (count, first, last) in found.items()
-        )
+        whole = {
+            name
+            for name, count, first, last in self._recorder.ask(query)
+            if (count, first) == (1, 1) and last >= issued.get(name, 1)
+        }
+        return [name for name in self._agents if name not in whole]
 
     def _issued(self, name: str) -> int:
         path = self._folder / name / "state" / "spool.db"
@@ -241,7 +247,7 @@ def monkey(
     """Give a cluster that has begun to record; whatever happens, nothing of it is left running."""
     with ExitStack() as opened:
         made = Monkey(folder, url, opened, server=server, seed=seed, agents=agents)
-        wait_until(lambda: made._is_whole({}), 60, what="the first reports of all agents")
+        wait_until(lambda: not made._late({}), 60, what="the first reports of all agents")
         yield made
 
 

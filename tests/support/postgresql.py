@@ -96,10 +96,17 @@ class PostgresqlUnderTest:
             connection.execute(statement.encode())
 
     def start(self) -> None:
+        """Start it; it answers when this returns.
+
+        After a kill it refuses to start until the last child has noticed; then once more.
+        """
+        self._launch()
+        wait_until(self._answers, 60, what="PostgreSQL")
+
+    def _launch(self) -> None:
         command = [*self._as_user(), program("postgres"), "-D", self._cluster, "-k"]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen([*command, str(self.folder)], stdout=log, stderr=log)
-        wait_until(self._answers, 30, what="PostgreSQL")
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop it at once; sessions are cut off."""
@@ -128,6 +135,8 @@ class PostgresqlUnderTest:
         return ["setpriv", f"--reuid={self._user}", "--clear-groups", "--"] if self._user else []
 
     def _answers(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            self._launch()
         try:
             psycopg.connect(self.url("postgres")).close()
         except psycopg.OperationalError:

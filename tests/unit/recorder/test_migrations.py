@@ -13,6 +13,8 @@ import psycopg
 import pytest
 
 from rollcall.recorder import store as store_module
+from rollcall.recorder.engine import Membership
+from rollcall.recorder.errors import RecorderError
 from rollcall.recorder.store import Store
 from rollcall.recorder.upgrade import Upgrade
 from rollcall.service.config import ConfigError
@@ -173,6 +175,16 @@ def test_postgresql_is_backed_up_by_its_own_dump(
         with Upgrade.opened(url) as work:
             work.back_up(tmp_path / "dump")
     assert (tmp_path / "dump").read_bytes().startswith(b"PGDMP")
+
+
+def test_nobody_upgrades_under_other_recorders(postgresql: PostgresqlUnderTest) -> None:
+    with postgresql.databases() as new:
+        url = new()
+        with Store(url, Membership("recorder", shared=True)):
+            with psycopg.connect(url) as connection:
+                connection.execute("UPDATE alembic_version SET version_num = '0001'")
+            with pytest.raises(RecorderError, match="stop all of them"):
+                Store(url, Membership("recorder-2", shared=True)).__enter__()
 
 
 def test_a_large_database_is_left_to_the_command(old: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,6 @@
 """What is kept how long: nothing that is still needed goes, and what comes too late is merged."""
 
 import math
-from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -21,13 +20,13 @@ KEEP = Keep(raw="2d", minutely="4d", hourly="6d", daily="8d")
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "rollcall.db"
+def url(database_url: str) -> str:
+    return database_url
 
 
-def fill(path: Path, days: int) -> Store:
+def fill(url: str, days: int) -> Store:
     """Ten readings in the first hour of each day, the last of them at the end; all hours closed."""
-    store = Store(url_of(path)).__enter__()
+    store = Store(url_of(url)).__enter__()
     messages = []
     for seq in range(days * 10):
         at_ms = DAY + seq // 10 * DAY_MS + seq % 10 * 60_000
@@ -47,31 +46,33 @@ def prune(store: Store, now_ms: int, keep: Keep = KEEP) -> None:
         pass
 
 
-def count(path: Path) -> dict[str, int]:
-    tables = ("sealed", "rollup_minute", "rollup_hour", "rollup_day")
-    return {table: ask(path, f"SELECT count(*) FROM {table}")[0][0] for table in tables}
+def count(url: str) -> dict[str, int]:
+    raw = "sealed" if url.startswith("sqlite") else "sample"
+    tables = {name: name for name in ("rollup_minute", "rollup_hour", "rollup_day")}
+    found = {"sealed": raw, **tables}
+    return {name: ask(url, f"SELECT count(*) FROM {table}")[0][0] for name, table in found.items()}
 
 
-def test_every_level_keeps_its_days_and_loses_what_is_older(path: Path) -> None:
-    store = fill(path, 10)
+def test_every_level_keeps_its_days_and_loses_what_is_older(url: str) -> None:
+    store = fill(url, 10)
     try:
         prune(store, DAY + 10 * DAY_MS)
-        assert count(path) == {
+        assert count(url) == {
             "sealed": 20, "rollup_minute": 40, "rollup_hour": 6, "rollup_day": 8
         }  # fmt: skip
-        assert ask(path, "SELECT min(ts) FROM samples") == [(DAY + 8 * DAY_MS,)]
-        assert ask(path, "SELECT value FROM latest") == [(9,)]
+        assert ask(url, "SELECT min(ts) FROM samples") == [(DAY + 8 * DAY_MS,)]
+        assert ask(url, "SELECT value FROM latest") == [(9,)]
     finally:
         store.__exit__(None, None, None)
 
 
-def test_what_pruning_takes_is_said_before(path: Path) -> None:
-    store = fill(path, 10)
+def test_what_pruning_takes_is_said_before(url: str) -> None:
+    store = fill(url, 10)
     try:
         projected = store.apply(lambda c: pruning.project(c, KEEP, DAY + 10 * DAY_MS))
-        before = count(path)
+        before = count(url)
         prune(store, DAY + 10 * DAY_MS)
-        after = count(path)
+        after = count(url)
         gone = [before[table] - after[table] for table in before]
         assert gone == [80, 60, 4, 2]
         # Of roll-ups it is the most that there can be: ten samples may lie in ten hours.
@@ -83,38 +84,39 @@ def test_what_pruning_takes_is_said_before(path: Path) -> None:
 
 
 def test_slices_are_small_and_a_kill_between_them_costs_nothing(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    slice_rows = 7 if url.startswith("sqlite") else 10  # there a slice is a day
     monkeypatch.setattr(pruning, "SLICE_ROWS", 7)
-    store = fill(path, 10)
+    store = fill(url, 10)
     try:
         begun = Pruning(KEEP, DAY + 10 * DAY_MS)
         store.apply(begun.begin)
         store.apply(begun.step)
-        assert count(path)["sealed"] == 100 - 7
+        assert count(url)["sealed"] == 100 - slice_rows
         prune(store, DAY + 10 * DAY_MS)
-        assert count(path)["sealed"] == 20
+        assert count(url)["sealed"] == 20
     finally:
         store.__exit__(None, None, None)
 
 
-def test_a_due_hour_is_never_deleted(path: Path) -> None:
-    store = fill(path, 10)
+def test_a_due_hour_is_never_deleted(url: str) -> None:
+    store = fill(url, 10)
     try:
         late = report(500, DAY + 5 * DAY_MS + 1000, {"percent": 100.0})
         store.commit([message("node/pi-3/metrics/cpu", late, DAY + 10 * DAY_MS)])
         prune(store, DAY + 10 * DAY_MS)
-        assert ask(path, "SELECT min(ts) FROM samples") == [(DAY + 5 * DAY_MS,)]
+        assert ask(url, "SELECT min(ts) FROM samples") == [(DAY + 5 * DAY_MS,)]
         store.apply(lambda connection: close_oldest(connection, DAY + 10 * DAY_MS))
         prune(store, DAY + 10 * DAY_MS)
-        assert ask(path, "SELECT max, samples FROM hourly WHERE samples = 11") == [(100, 11)]
-        assert ask(path, "SELECT min(ts) FROM samples") == [(DAY + 8 * DAY_MS,)]
+        assert ask(url, "SELECT max, samples FROM hourly WHERE samples = 11") == [(100, 11)]
+        assert ask(url, "SELECT min(ts) FROM samples") == [(DAY + 8 * DAY_MS,)]
     finally:
         store.__exit__(None, None, None)
 
 
-def test_samples_older_than_the_raw_horizon_are_merged_into_the_rollups(path: Path) -> None:
-    store = fill(path, 10)
+def test_samples_older_than_the_raw_horizon_are_merged_into_the_rollups(url: str) -> None:
+    store = fill(url, 10)
     try:
         prune(store, DAY + 10 * DAY_MS)
         at_ms = DAY + 7 * DAY_MS + 30_000
@@ -125,14 +127,14 @@ def test_samples_older_than_the_raw_horizon_are_merged_into_the_rollups(path: Pa
         view = "SELECT ts, min, avg, max, last, samples FROM {} WHERE ts >= {} AND max = 99"
         average = pytest.approx((45 + 99) / 11)
         expected = [(DAY + 7 * DAY_MS, 0, average, 99, 9, 11)]
-        assert ask(path, view.format("hourly", DAY + 7 * DAY_MS)) == expected
-        assert ask(path, view.format("daily", DAY + 7 * DAY_MS)) == expected
-        assert ask(path, "SELECT count(*) FROM samples WHERE value = 99") == [(0,)]
+        assert ask(url, view.format("hourly", DAY + 7 * DAY_MS)) == expected
+        assert ask(url, view.format("daily", DAY + 7 * DAY_MS)) == expected
+        assert ask(url, "SELECT count(*) FROM samples WHERE value = 99") == [(0,)]
         older = report(701, DAY + 2 * DAY_MS, {"percent": 98.0})
         store.commit([message("node/pi-3/metrics/cpu", older, at_ms)])
-        assert ask(path, "SELECT samples FROM daily WHERE max = 98") == [(11,)]
-        assert ask(path, "SELECT count(*) FROM hourly WHERE max = 98") == [(0,)]
-        assert ask(path, "SELECT first_seq, last_seq FROM ledger WHERE first_seq > 600") == [
+        assert ask(url, "SELECT samples FROM daily WHERE max = 98") == [(11,)]
+        assert ask(url, "SELECT count(*) FROM hourly WHERE max = 98") == [(0,)]
+        assert ask(url, "SELECT first_seq, last_seq FROM ledger WHERE first_seq > 600") == [
             (700, 701)
         ]
     finally:
@@ -174,8 +176,8 @@ def command(**more: object) -> bytes:
     return str(said).replace("'", '"').replace("True", "true").encode()
 
 
-def test_the_command_tells_and_with_dry_run_does_nothing(path: Path) -> None:
-    with filled(path, []) as store:
+def test_the_command_tells_and_with_dry_run_does_nothing(url: str) -> None:
+    with filled(url, []) as store:
         upkeep = Upkeep(store, KEEP)
         commands = Commands(upkeep)
         told = commands.answer(command(dry_run=True), replayed=False, now_s=1000)
@@ -193,22 +195,22 @@ def test_the_command_tells_and_with_dry_run_does_nothing(path: Path) -> None:
         assert not late.ok
 
 
-def test_upkeep_closes_hours_and_prunes_when_told(path: Path) -> None:
-    store = fill(path, 10)
+def test_upkeep_closes_hours_and_prunes_when_told(url: str) -> None:
+    store = fill(url, 10)
     try:
         upkeep = Upkeep(store, KEEP)
         upkeep.step(0)
-        assert count(path)["sealed"] == 100
+        assert count(url)["sealed"] == 100
         upkeep.prune(dry_run=False)
         for second in range(100):
             upkeep.step(second * 30)
-        assert count(path)["sealed"] == 20
+        assert count(url)["sealed"] == 20
     finally:
         store.__exit__(None, None, None)
 
 
-def test_a_step_that_fails_is_tried_again_and_nothing_of_it_has_happened(path: Path) -> None:
-    with filled(path, []) as store:
+def test_a_step_that_fails_is_tried_again_and_nothing_of_it_has_happened(url: str) -> None:
+    with filled(url, []) as store:
 
         def step(connection: Connection) -> None:
             connection.exec_driver_sql("INSERT INTO rollup_due (hour) VALUES (3600000)")
@@ -216,4 +218,4 @@ def test_a_step_that_fails_is_tried_again_and_nothing_of_it_has_happened(path: P
 
         with pytest.raises(RuntimeError, match=EPOCH):
             store.apply(step)
-        assert ask(path, f"SELECT count(*) FROM rollup_due WHERE hour = {HOUR_MS}") == [(0,)]
+        assert ask(url, f"SELECT count(*) FROM rollup_due WHERE hour = {HOUR_MS}") == [(0,)]

@@ -1,9 +1,8 @@
 """Roll-ups equal what the samples come to, whatever the order, lateness and interruptions."""
 
 import random
-import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,8 @@ WIDTHS = {"minutely": MINUTE_MS, "hourly": HOUR_MS, "daily": DAY_MS}
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "rollcall.db"
+def url(database_url: str) -> str:
+    return database_url
 
 
 def reading(seq: int, at_ms: int, value: float, received_ms: int = NOW_MS) -> Intake:
@@ -56,38 +55,38 @@ def brute_force(samples: Iterable[tuple[int, float]], width_ms: int) -> list[tup
     ]
 
 
-def stored(path: Path, view: str) -> list[tuple[Any, ...]]:
-    return ask(path, f"SELECT ts, min, avg, max, last, samples FROM {view} ORDER BY ts")
+def stored(url: str, view: str) -> list[tuple[Any, ...]]:
+    return ask(url, f"SELECT ts, min, avg, max, last, samples FROM {view} ORDER BY ts")
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     offsets=st.lists(st.integers(0, 3 * HOUR_MS - 1), min_size=1, max_size=40, unique=True),
     seed=st.integers(0, 2**32),
 )
 def test_whatever_comes_when_and_whenever_it_is_killed_roll_ups_are_what_the_samples_are(
-    tmp_path: Path, offsets: list[int], seed: int
+    new_database: Callable[[], str], offsets: list[int], seed: int
 ) -> None:
-    path = tmp_path / f"{time.monotonic_ns()}.db"
+    url = new_database()
     chance = random.Random(seed)  # noqa: S311 - no secret
     samples = [(HOUR + at, float(chance.randint(-50, 50))) for at in offsets]
     rest = list(enumerate(samples, 1))
     while rest:
-        with Store(url_of(path)) as store:  # each round is a restart
+        with Store(url_of(url)) as store:  # each round is a restart
             some, rest = rest[: (size := chance.randint(1, 10))], rest[size:]
             store.commit([reading(seq, at, value) for seq, (at, value) in some])
             for _ in range(chance.randint(0, 2)):  # some hours are closed, and some not yet
                 store.apply(lambda connection: close_oldest(connection, NOW_MS))
             if chance.random() < 0.5:
                 _interrupt_closing(store)
-    assert ask(path, "SELECT ts, value FROM samples ORDER BY ts") == sorted(samples)
-    with Store(url_of(path)) as store:
+    assert ask(url, "SELECT ts, value FROM samples ORDER BY ts") == sorted(samples)
+    with Store(url_of(url)) as store:
         close_all(store)
     for view, width_ms in WIDTHS.items():
-        assert stored(path, view) == brute_force(samples, width_ms), view
-    assert ask(path, "SELECT count(*) FROM sample, rollup_due") == [(0,)]
+        assert stored(url, view) == brute_force(samples, width_ms), view
+    assert ask(url, "SELECT count(*) FROM rollup_due") == [(0,)]
 
 
 class _KilledError(RecorderError):
@@ -103,32 +102,33 @@ def _interrupt_closing(store: Store) -> None:
         store.apply(step)
 
 
-def test_an_hour_is_closed_two_minutes_after_its_end_and_read_as_before(path: Path) -> None:
+def test_an_hour_is_closed_two_minutes_after_its_end_and_read_as_before(url: str) -> None:
     at = [(HOUR + 10_000 * n, float(n)) for n in range(300)]
     rows = [reading(seq, *sample) for seq, sample in enumerate(at, 1)]
-    with filled(path, rows) as store:
-        before = {view: stored(path, view) for view in ("minutely", "hourly")}
+    with filled(url, rows) as store:
+        before = {view: stored(url, view) for view in ("minutely", "hourly")}
         assert before == {v: brute_force(at, WIDTHS[v]) for v in before}
         close_all(store, HOUR + HOUR_MS + rollups.SETTLED_MS - 1)
-        assert ask(path, "SELECT count(*) FROM rollup_hour") == [(0,)]
+        assert ask(url, "SELECT count(*) FROM rollup_hour") == [(0,)]
         close_all(store, HOUR + HOUR_MS + rollups.SETTLED_MS)
-        assert ask(path, "SELECT count(*) FROM rollup_hour") == [(1,)]
-        assert {view: stored(path, view) for view in before} == before
+        assert ask(url, "SELECT count(*) FROM rollup_hour") == [(1,)]
+        assert {view: stored(url, view) for view in before} == before
 
 
-def test_late_samples_make_their_hour_due_again(path: Path) -> None:
-    with filled(path, [reading(1, HOUR + 1000, 5)]) as store:
+def test_late_samples_make_their_hour_due_again(url: str) -> None:
+    with filled(url, [reading(1, HOUR + 1000, 5)]) as store:
         close_all(store)
         store.commit([reading(2, HOUR + 2000, 9), reading(3, HOUR + 1000, 7)])
-        assert ask(path, "SELECT ts, value FROM samples") == [(HOUR + 1000, 5), (HOUR + 2000, 9)]
-        assert ask(path, "SELECT hour FROM rollup_due") == [(HOUR,)]
+        assert ask(url, "SELECT ts, value FROM samples") == [(HOUR + 1000, 5), (HOUR + 2000, 9)]
+        assert ask(url, "SELECT hour FROM rollup_due") == [(HOUR,)]
         close_all(store)
-        assert stored(path, "hourly") == [(HOUR, 5, 7, 9, 9, 2)]
-        assert stored(path, "daily") == [(HOUR, 5, 7, 9, 9, 2)]
+        assert stored(url, "hourly") == [(HOUR, 5, 7, 9, 9, 2)]
+        assert stored(url, "daily") == [(HOUR, 5, 7, 9, 9, 2)]
 
 
-def test_closing_reads_only_the_hour_in_question(path: Path) -> None:
-    with filled(path, [reading(1, HOUR + 1000, 5)]) as store:
+def test_closing_reads_only_the_hour_in_question(tmp_path: Path) -> None:
+    url = tmp_path / "rollcall.db"
+    with filled(url, [reading(1, HOUR + 1000, 5)]) as store:
         for pattern, tables in (
             (rollups._FROM_SAMPLES, {"source": "sealed"}),
             (rollups._FROM_FINER, {"table": "rollup_hour", "finer": "rollup_minute"}),
@@ -136,7 +136,7 @@ def test_closing_reads_only_the_hour_in_question(path: Path) -> None:
             statement = str(rollups._statement(pattern, **tables))
             for name, value in (("start", HOUR), ("stop", HOUR + HOUR_MS)):
                 statement = statement.replace(f":{name}", str(value))
-            plan = [step for *_, step in ask(path, f"EXPLAIN QUERY PLAN {statement}")]
+            plan = [step for *_, step in ask(url, f"EXPLAIN QUERY PLAN {statement}")]
             scans = {step for step in plan if step.startswith("SCAN")}
             assert all(step.startswith(("SCAN s", "SCAN a")) for step in scans), plan
         assert store.nodes() == ["pi-3"]
