@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 import rollcall
-from rollcall.alerts.alerter import Alerter, subscriptions
+from rollcall.alerts.alerter import Alerter, Patience, subscriptions
 from rollcall.alerts.assembly import assembled, delivery_queue
 from rollcall.alerts.health import Health
 from rollcall.alerts.outbox import NewerSchemaError, Outbox
@@ -33,7 +33,12 @@ def clock() -> Now:
     return Now(time.time(), time.monotonic())
 
 
-def body(settings: Settings, _arguments: argparse.Namespace, stop: threading.Event) -> None:
+def body(
+    settings: Settings,
+    _arguments: argparse.Namespace,
+    stop: threading.Event,
+    patience: Patience | None = None,
+) -> None:
     """Open the real things and run. Raises ConfigError for a configuration that cannot work."""
     mail = way_out(settings.mail)
     folder = settings.alerts.state_dir
@@ -42,12 +47,18 @@ def body(settings: Settings, _arguments: argparse.Namespace, stop: threading.Eve
             ProcessLock(folder / "alerts.lock", "the alert service"),
             Outbox(folder / "alerts.db") as outbox,
         ):
-            _run(settings, mail, outbox, stop)
+            _run(settings, mail, outbox, stop, patience)
     except NewerSchemaError as error:
         raise ConfigError("the state folder", [Fault("", str(error))]) from error
 
 
-def _run(settings: Settings, mail: WayOut, outbox: Outbox, stop: threading.Event) -> None:
+def _run(
+    settings: Settings,
+    mail: WayOut,
+    outbox: Outbox,
+    stop: threading.Event,
+    patience: Patience | None,
+) -> None:
     _log.info("%s", mail.told)
     stored = outbox.load(clock())
     queue = delivery_queue(settings.mail)
@@ -73,6 +84,7 @@ def _run(settings: Settings, mail: WayOut, outbox: Outbox, stop: threading.Event
             queue=queue,
             health=health,
             clock=clock,
+            patience=patience or Patience(settings.alerts.blind_after),
         )
         alerter.restore(stored)
         alerter.run(stop)
