@@ -163,12 +163,12 @@ class Alerter:
         if now.monotonic_s - self._checkpoint_s >= _CHECKPOINT_S:
             self._checkpoint_s = now.monotonic_s
             self._put_running_clocks()
-        self._outbox.commit(now)
+        # What is published and sent is on disk before: alerts, incidents and messages in one commit.
         scene = self._scene(now)
+        self._notifier.tick(scene, now)
         if self._client.ready:
             shown = shown_alerts(self._engine, self._cluster, self._notifier, scene, now)
             self._alert_topics.sync(shown)
-        self._notifier.tick(scene, now)
         for reply in self._commands.replies():
             self._reply(reply)
         self._account(now)
