@@ -122,6 +122,8 @@ class Alerter:
         self._is_quiet_at_start = False
         self._quiet_until_s = -math.inf
         self._ticked_s = self._checkpoint_s = self._announced_s = clock().monotonic_s
+        # What follows the samples is shown once a second, what changes its state at once.
+        self._show_due_s = -math.inf
         self._refused = 0
         self._last_refusal = ""
 
@@ -163,10 +165,11 @@ class Alerter:
         if now.monotonic_s - self._checkpoint_s >= _CHECKPOINT_S:
             self._checkpoint_s = now.monotonic_s
             self._put_running_clocks()
-        # What is published and sent is on disk before: alerts, incidents and messages in one commit.
+        # Alerts, incidents and messages are on disk, in one commit, before anybody sees them.
         scene = self._scene(now)
         self._notifier.tick(scene, now)
-        if self._client.ready:
+        if self._client.ready and now.monotonic_s >= self._show_due_s:
+            self._show_due_s = now.monotonic_s + _TICK_S
             shown = shown_alerts(self._engine, self._cluster, self._notifier, scene, now)
             self._alert_topics.sync(shown)
         for reply in self._commands.replies():
@@ -187,6 +190,7 @@ class Alerter:
                 self._begin_hold_down(now, quiet=self._is_quiet_at_start)
                 self._is_quiet_at_start = True
                 self._alert_topics.reconnected()
+                self._show_due_s = now.monotonic_s
                 # The birth of this connection was written before we knew how we fare.
                 self._client.announce()
             case Lost():
@@ -303,6 +307,7 @@ class Alerter:
         self._ask_for_processes(changes, now)
         for change in changes:
             if change.is_transition:
+                self._show_due_s = now.monotonic_s
                 _log.info("%s", _told(change))
             rule, node, _ = change.key
             is_over = change.after is None and change.key != blindness.KEY
