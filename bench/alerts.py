@@ -11,28 +11,32 @@ The real service as a process, with a private Mosquitto and a mail server that a
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.parser import BytesHeaderParser
 from email.policy import default
+from multiprocessing.queues import Queue
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
+from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from rollcall.broker import messages
 from rollcall.broker.client import BrokerClient
+from rollcall.broker.mosquitto import free_port
 from rollcall.broker.session import Ready
 from rollcall.broker.topics import Kind, Topics
 from tests.support.alert_service import AlertService
 from tests.support.mqtt import BrokerUnderTest
-from tests.support.smtp import SmtpUnderTest
 
 _TOPICS: Final = Topics()
 _EPOCH: Final = "9f3c21d07a5be4c8"
@@ -43,20 +47,44 @@ _PER_ROUND: Final = len(_COLLECTORS) * len(_FIELDS) * _RULES_PER_METRIC
 _TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
 
 
-class TimingSmtp(SmtpUnderTest):
-    """Notes when it accepts each mail, by the node in its subject."""
+def _serve_smtp(port: int, accepted: "Queue[tuple[str, float]]") -> None:
+    """Accept every mail, and hand out (node in its subject, monotonic seconds)."""
+
+    class Timing:
+        async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+            at_s = time.monotonic()
+            headers = BytesHeaderParser(policy=default).parsebytes(envelope.original_content or b"")
+            accepted.put((headers["Subject"].partition(" on ")[2].partition(" ")[0], at_s))
+            return "250 OK"
+
+    Controller(Timing(), hostname="127.0.0.1", port=port).start()
+    threading.Event().wait()
+
+
+class MailServer:
+    """An SMTP server in a process of its own; a context manager."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.accepted_s: dict[str, float] = {}
+        self.port = free_port()
+        context = multiprocessing.get_context("spawn")
+        self._queue: Queue[tuple[str, float]] = context.Queue()
+        self._process = context.Process(target=_serve_smtp, args=(self.port, self._queue))
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        """Accept, and look at the clock."""
-        answer = await super().handle_DATA(server, session, envelope)
-        headers = BytesHeaderParser(policy=default).parsebytes(self.received[-1][1])
-        subject = headers["Subject"]
-        self.accepted_s.setdefault(subject.partition(" on ")[2].partition(" ")[0], time.monotonic())
-        return answer
+    def __enter__(self) -> Self:
+        self._process.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._process.kill()
+        self._process.join()
+
+    def accepted_s(self) -> dict[str, float]:
+        """When the first mail about each node was accepted, as far as is known by now."""
+        found: dict[str, float] = {}
+        while not self._queue.empty():
+            node, at_s = self._queue.get()
+            found.setdefault(node, at_s)
+        return found
 
 
 class Nodes:
@@ -153,10 +181,11 @@ def _print_latency(count: int = 100) -> None:
                 nodes.report(name, "cpu", 97)
 
         nodes.steadily(2 + count * 20 / 100 + 3, 100, one)
+        accepted_s = smtp.accepted_s()
         took_ms = sorted(
-            (smtp.accepted_s[name] - at_s) * 1000
+            (accepted_s[name] - at_s) * 1000
             for name, at_s in published_s.items()
-            if name in smtp.accepted_s
+            if name in accepted_s
         )
     p99 = took_ms[min(int(len(took_ms) * 0.99), len(took_ms) - 1)]
     print("| nodes | mails | p50 ms | p99 ms | longest ms |")
@@ -183,8 +212,8 @@ def _print_memory(count: int) -> None:
 
 
 @contextmanager
-def _stage(count: int, rules: dict[str, Any]) -> Iterator[tuple[Nodes, AlertService, TimingSmtp]]:
-    with tempfile.TemporaryDirectory() as name, TimingSmtp() as smtp:
+def _stage(count: int, rules: dict[str, Any]) -> Iterator[tuple[Nodes, AlertService, MailServer]]:
+    with tempfile.TemporaryDirectory() as name, MailServer() as smtp:
         folder = Path(name)
         mail = {"host": "'127.0.0.1'", "port": smtp.port, "security": "none"}
         mail |= {"from": "r@example.org", "to": '["a@example.org"]'}

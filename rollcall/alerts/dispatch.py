@@ -113,6 +113,11 @@ class Dispatch:
         for sender, mail in started:
             sender.submit(mail)
 
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether something that was under way has come back since the last tick."""
+        return any(sender.has_results for sender in self._senders.values())
+
     def finish(self, now: Now) -> None:
         """Wait, for ten seconds at most, for what is under way, and note what became of it."""
         for sender in self._senders.values():

@@ -88,6 +88,11 @@ class Notifier:
         self._store()
         self._dispatch.tick(now)
 
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether something that was under way has come back since the last tick."""
+        return self._dispatch.has_outcomes
+
     def finish(self, now: Now) -> None:
         """Wait, for ten seconds at most, for what is under way, and note what became of it."""
         self._dispatch.finish(now)

@@ -41,6 +41,11 @@ class Sender:
         """Whether every mail handed in has come back with its outcome."""
         return self._under_way == 0
 
+    @property
+    def has_results(self) -> bool:
+        """Whether `results` would give any."""
+        return not self._results.empty()
+
     def submit(self, mail: QueuedMail) -> None:
         """Hand in a mail; its outcome comes with `results`."""
         if self._thread is None:
