@@ -44,6 +44,7 @@ _COLLECTORS: Final = ("cpu", "memory", "disk", "network")
 _FIELDS: Final = ("a_percent", "b_percent", "c_percent", "d_percent", "e_percent")
 _RULES_PER_METRIC: Final = 3
 _PER_ROUND: Final = len(_COLLECTORS) * len(_FIELDS) * _RULES_PER_METRIC
+_REPORTS_A_SECOND: Final = 700
 _TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -199,11 +200,14 @@ def _print_memory(count: int) -> None:
         empty = _rss_mib(service.pid)
         nodes.names = [f"n-{number:04}" for number in range(count)]
         nodes.announce()
-        for round_number in range(3):
-            for name in nodes.names:
-                for collector in _COLLECTORS:
-                    nodes.report(name, collector, 20 + round_number)
-        nodes.steadily(5, 1, lambda _number: None)
+
+        def one(number: int) -> None:
+            place, collector = divmod(number, len(_COLLECTORS))
+            nodes.report(nodes.names[place % count], _COLLECTORS[collector], 20 + number % 50)
+
+        # So slowly that the broker has to drop nothing, and every node reports twice.
+        nodes.steadily(2 * count * len(_COLLECTORS) / _REPORTS_A_SECOND, _REPORTS_A_SECOND, one)
+        nodes.steadily(3, 1, lambda _number: None)
         full = _rss_mib(service.pid)
     print("| nodes | rules on each | MiB without nodes | MiB with them | KiB a node |")
     print("|---|---|---|---|---|")
