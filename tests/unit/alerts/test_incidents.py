@@ -130,6 +130,18 @@ def test_who_is_held_back_is_told_when_it_no_longer_is() -> None:
     assert two.mails(1001) == [(MailKind.UPDATE, 2)]
 
 
+def test_the_end_waits_for_those_who_are_held_back() -> None:
+    two = Told(rule("hot"))
+    keys = [two.fires("hot", node) for node in "ab"]
+    assert two.mails(30) == [(MailKind.FIRE, 2)]
+    for key in keys:
+        two.ends(key, 40)
+    two.held = {keys[1]: "silenced"}
+    assert two.mails(50) == []
+    two.held = {}
+    assert two.mails(60) == [(MailKind.END, 2)]
+
+
 def test_what_began_and_ended_while_it_was_held_back_is_told_to_nobody() -> None:
     one = Told(rule("hot"))
     key = one.fires("hot", "a")
