@@ -252,9 +252,10 @@ class Alerter:
 
     def _carry_out(self, item: Arrived, now: Now) -> None:
         def listed(everything: bool) -> JsonValue:  # noqa: FBT001 - a Listing
-            held = self._notifier.held(self._scene(now), now)
-            incidents = self._notifier.incidents
-            return listing(self._engine, incidents, self._rule_of, held, now, everything=everything)
+            notifier = self._notifier
+            held = notifier.held(self._scene(now), now)
+            known = (self._engine, notifier.incidents, self._rule_of, held, now)
+            return listing(*known, undelivered=notifier.undelivered, everything=everything)
 
         self._is_stirred = True
         reply = self._commands.take(item.payload, listed, now, replayed=item.replayed)

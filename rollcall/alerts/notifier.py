@@ -128,6 +128,10 @@ class Notifier:
         """Give the open incident of an alert."""
         return self.incidents.of(key)
 
+    def undelivered(self, incident: str) -> str:
+        """Say why something of an incident has not got out yet; nothing when all has."""
+        return self._dispatch.undelivered(incident)
+
     def _store(self) -> None:
         for name, incident in self.incidents.changed_incidents().items():
             self._outbox.put_incident(name, incident)
