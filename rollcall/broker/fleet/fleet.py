@@ -41,7 +41,7 @@ class Fleet:
         self._membership = Membership(document or Document())
 
     def groups_of(self, node: str, labels: Mapping[str, str]) -> tuple[str, ...]:
-        """Name the groups that a node with these labels is in, in the document's order."""
+        """Name the groups that a node with these labels is in, sorted."""
         return self._membership.groups_of(node, labels)
 
     def likeness(self, node: str, labels: Mapping[str, str]) -> tuple[tuple[str, ...], str]:
