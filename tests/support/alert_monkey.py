@@ -30,7 +30,7 @@ from tests.support.smtp import SmtpUnderTest
 _TOPICS: Final = Topics()
 _EPOCH: Final = "9f3c21d07a5be4c8"
 _REPORT_EVERY_S: Final = 0.05
-_LOST_AFTER_S: Final = 60.0
+_LOST_AFTER_S: Final = 180.0
 _LIVES_S: Final = 1.0
 _RULE: Final = {
     "kind": "threshold",
