@@ -7,6 +7,7 @@ they are sent. What a crash interrupts is found there, and goes on.
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from rollcall.alerts.dispatch import Dispatch
 from rollcall.alerts.grouping import Acknowledgement, Decision, Incident
@@ -80,6 +81,8 @@ class Notifier:
         for over in self.silences.take_ended(now.wall_s):
             self._outbox.put_silence(over.id, None)
         held = self.held(scene, now)
+        # Sixty notices at once look at the same nodes.
+        scene = replace(scene, views=cache(scene.views))
         for incident, decision in self.incidents.due(scene.rule_of, held, now, quiet=scene.quiet):
             _log.info("incident %s: %s: %s", incident.id, decision.kind, decision.reason)
             notice = _notice(incident, decision, scene, held, now)
