@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 import rollcall
-from rollcall.alerts.alerter import Alerter, subscriptions
+from rollcall.alerts.alerter import Alerter, Patience, subscriptions
 from rollcall.alerts.assembly import assembled, delivery_queue
 from rollcall.alerts.health import Health
 from rollcall.alerts.outbox import NewerSchemaError, Outbox
@@ -24,6 +24,8 @@ from rollcall.service.lock import ProcessLock
 from rollcall.service.settings import Settings
 
 _NAME = "alerts"
+# The dozen small answers of a mail server each wait for the main thread: 5 ms unless told.
+_SWITCH_EVERY_S = 0.0005
 
 _log = logging.getLogger("rollcall.alerts")
 
@@ -33,7 +35,12 @@ def clock() -> Now:
     return Now(time.time(), time.monotonic())
 
 
-def body(settings: Settings, _arguments: argparse.Namespace, stop: threading.Event) -> None:
+def body(
+    settings: Settings,
+    _arguments: argparse.Namespace,
+    stop: threading.Event,
+    patience: Patience | None = None,
+) -> None:
     """Open the real things and run. Raises ConfigError for a configuration that cannot work."""
     mail = way_out(settings.mail)
     folder = settings.alerts.state_dir
@@ -42,13 +49,20 @@ def body(settings: Settings, _arguments: argparse.Namespace, stop: threading.Eve
             ProcessLock(folder / "alerts.lock", "the alert service"),
             Outbox(folder / "alerts.db") as outbox,
         ):
-            _run(settings, mail, outbox, stop)
+            _run(settings, mail, outbox, stop, patience)
     except NewerSchemaError as error:
         raise ConfigError("the state folder", [Fault("", str(error))]) from error
 
 
-def _run(settings: Settings, mail: WayOut, outbox: Outbox, stop: threading.Event) -> None:
+def _run(
+    settings: Settings,
+    mail: WayOut,
+    outbox: Outbox,
+    stop: threading.Event,
+    patience: Patience | None,
+) -> None:
     _log.info("%s", mail.told)
+    sys.setswitchinterval(_SWITCH_EVERY_S)
     stored = outbox.load(clock())
     queue = delivery_queue(settings.mail)
     topics = Topics(settings.broker.prefix)
@@ -73,6 +87,7 @@ def _run(settings: Settings, mail: WayOut, outbox: Outbox, stop: threading.Event
             queue=queue,
             health=health,
             clock=clock,
+            patience=patience or Patience(settings.alerts.blind_after),
         )
         alerter.restore(stored)
         alerter.run(stop)

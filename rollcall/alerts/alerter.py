@@ -30,7 +30,7 @@ from rollcall.alerts.notifier import Scene
 from rollcall.alerts.outbox import Outbox, Stored
 from rollcall.alerts.rules import Rule, blindness_rule
 from rollcall.alerts.shared_label import shared_by
-from rollcall.alerts.shown_alerts import shown_alerts
+from rollcall.alerts.shown_alerts import in_words, shown_alerts
 from rollcall.alerts.snapshots import EXPIRES_S
 from rollcall.alerts.state import AlertState, Change, Key
 from rollcall.alerts.trends import Trends
@@ -122,6 +122,7 @@ class Alerter:
         self._is_quiet_at_start = False
         self._quiet_until_s = -math.inf
         self._ticked_s = self._checkpoint_s = self._announced_s = clock().monotonic_s
+        self._is_stirred = True
         self._refused = 0
         self._last_refusal = ""
 
@@ -160,22 +161,29 @@ class Alerter:
         if now.monotonic_s - self._ticked_s >= _TICK_S:
             self._judge_what_time_decides(now)
             self._ticked_s = now.monotonic_s
+            self._is_stirred = True
         if now.monotonic_s - self._checkpoint_s >= _CHECKPOINT_S:
             self._checkpoint_s = now.monotonic_s
             self._put_running_clocks()
-        self._outbox.commit(now)
-        scene = self._scene(now)
-        if self._client.ready:
-            shown = shown_alerts(self._engine, self._cluster, self._notifier, scene, now)
-            self._alert_topics.sync(shown)
-        self._notifier.tick(scene, now)
+        # Values that follow the samples can wait for the next second.
+        if self._is_stirred or self._notifier.has_outcomes:
+            self._is_stirred = False
+            self._tell(now)
         for reply in self._commands.replies():
             self._reply(reply)
-        self._account(now)
         if now.monotonic_s - self._announced_s >= _ANNOUNCE_S:
             # What comes back of it shows that the broker hands on what it takes.
             self._announced_s = now.monotonic_s
             self._client.announce()
+
+    def _tell(self, now: Now) -> None:
+        """Tell people and the broker how things stand; what is told is on disk before."""
+        scene = self._scene(now)
+        self._notifier.tick(scene, now)
+        if self._client.ready:
+            shown = shown_alerts(self._engine, self._cluster, self._notifier, scene, now)
+            self._alert_topics.sync(shown)
+        self._account(now)
 
     # Messages in
 
@@ -187,6 +195,7 @@ class Alerter:
                 self._begin_hold_down(now, quiet=self._is_quiet_at_start)
                 self._is_quiet_at_start = True
                 self._alert_topics.reconnected()
+                self._is_stirred = True
                 # The birth of this connection was written before we knew how we fare.
                 self._client.announce()
             case Lost():
@@ -243,10 +252,12 @@ class Alerter:
 
     def _carry_out(self, item: Arrived, now: Now) -> None:
         def listed(everything: bool) -> JsonValue:  # noqa: FBT001 - a Listing
-            held = self._notifier.held(self._scene(now), now)
-            incidents = self._notifier.incidents
-            return listing(self._engine, incidents, self._rule_of, held, now, everything=everything)
+            notifier = self._notifier
+            held = notifier.held(self._scene(now), now)
+            known = (self._engine, notifier.incidents, self._rule_of, held, now)
+            return listing(*known, undelivered=notifier.undelivered, everything=everything)
 
+        self._is_stirred = True
         reply = self._commands.take(item.payload, listed, now, replayed=item.replayed)
         if reply is not None:
             self._reply(reply)
@@ -303,7 +314,8 @@ class Alerter:
         self._ask_for_processes(changes, now)
         for change in changes:
             if change.is_transition:
-                _log.info("%s", _told(change))
+                self._is_stirred = True
+                _log.info("%s", in_words(change))
             rule, node, _ = change.key
             is_over = change.after is None and change.key != blindness.KEY
             if is_over and not self._engine.alerts_of(rule, node):
@@ -383,11 +395,3 @@ class Alerter:
         )
         if self._health.update(account):
             self._client.announce()
-
-
-def _told(change: Change) -> str:
-    rule, node, instance = change.key
-    subject = f"{rule} on {node} {instance}".rstrip()
-    if change.after is None:
-        return f"{subject}: over ({change.reason})"
-    return f"{subject}: {change.after.state}: {change.after.summary}"

@@ -184,6 +184,18 @@ class DeliveryQueue:
             and mail.is_surely_unsent
         ]
 
+    def undelivered(self, incident: str) -> str:
+        """Say why something of an incident has not got out yet; nothing when all has."""
+        rows = [mail for mail in self._mails.values() if mail.key.incident == incident]
+        for mail in rows:
+            if mail.error:
+                return f"not out yet: {mail.error}"
+        if any(mail.hold is Hold.RATE for mail in rows):
+            return "held for a digest: more than max_rate"
+        if any(mail.hold is Hold.DAILY for mail in rows):
+            return "goes with the daily digest"
+        return "on its way" if rows else ""
+
     def start_next(self, channel: str, now_s: float) -> QueuedMail | None:
         """Give the row to send on `channel`, marked as sending; None when there is nothing."""
         state = self._channels.setdefault(channel, _Channel())

@@ -113,12 +113,23 @@ class Dispatch:
         for sender, mail in started:
             sender.submit(mail)
 
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether something that was under way has come back since the last tick."""
+        return any(sender.has_results for sender in self._senders.values())
+
     def finish(self, now: Now) -> None:
-        """Wait, for ten seconds at most, for what is under way, and note what became of it."""
+        """Wait some ten seconds at most for what is under way, and note what became of it."""
+        for sender in self._senders.values():
+            sender.take_no_more()
         for sender in self._senders.values():
             sender.stop()
         self._settle(now)
         self._outbox.commit(now)
+
+    def undelivered(self, incident: str) -> str:
+        """Say why something of an incident has not got out yet; nothing when all has."""
+        return self._queue.undelivered(incident)
 
     def _hold(self, receiver: Receiver, notice: Notice, now: Now) -> Hold:
         if notice.incident.severity == "info":

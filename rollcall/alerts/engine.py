@@ -80,16 +80,13 @@ class Engine:
         Rules whose limits have changed judge the newest value again with the next `tick`.
         """
         before = {alert.key: self.rule_for(alert.key) for alert in self}
-        changed = _rules_of(fleet)
-        for name, rule in changed.items():
-            old = self._rules.get(name)
-            if old is not None and (old.question, old.also) != (rule.question, rule.also):
-                self._changed_rules.add(name)
-        self._fleet, self._rules = fleet, changed
-        known = {node: rules.info for node, rules in self._on_node.items()}
+        on_node = self._on_node
+        self._fleet, self._rules = fleet, _rules_of(fleet)
         self._on_node = {
-            node: node_rules.rules_on(fleet, node, info) for node, info in known.items() if info
+            node: node_rules.rules_on(fleet, node, known.info) for node, known in on_node.items()
         }
+        for node, rules in self._on_node.items():
+            self._changed_rules |= rules.judging_otherwise_than(on_node[node])
         self._heard.metrics = _metrics_heard(fleet)
         self.lookback.ask_again()
         removed = self._close_where(lambda alert: alert.key.rule not in self._rules, "rule_removed")

@@ -1,6 +1,6 @@
 """The answer to `rollcall alerts list`: every alert, who was told of it, or why nobody was."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from rollcall.alerts.incidents import Incidents, RuleOf
@@ -19,16 +19,31 @@ def listing(
     held: Mapping[Key, str],
     now: Now,
     *,
+    undelivered: Callable[[str], str],
     everything: bool,
 ) -> dict[str, Any]:
-    """Give the alerts that fire, with `everything` the pending ones too; at most 500 of them."""
+    """Give the alerts that fire, with `everything` the pending ones too; at most 500 of them.
+
+    `undelivered(incident)` says why something of it has not got out yet.
+    """
     ordered = sorted(alerts, key=lambda alert: (_FIRST.index(alert.state), alert.key))
     shown = [alert for alert in ordered if everything or alert.is_told]
     return {
-        "alerts": [_row(alert, incidents, rule_of, held, now) for alert in shown[:_MAX_ALERTS]],
+        "alerts": [
+            _row(alert, incidents, rule_of, held, now)
+            | {"undelivered": _undelivered(alert, incidents, undelivered)}
+            for alert in shown[:_MAX_ALERTS]
+        ],
         "more": max(len(shown) - _MAX_ALERTS, 0),
         "pending": sum(not alert.is_told for alert in ordered),
     }
+
+
+def _undelivered(
+    alert: Alert, incidents: Incidents, undelivered: Callable[[str], str]
+) -> str | None:
+    incident = incidents.of(alert.key)
+    return (undelivered(incident.id) or None) if incident is not None else None
 
 
 def _row(

@@ -88,7 +88,7 @@ def message_id(head: Letterhead, stamp: Stamp) -> str:
     return f"<{local}@{_domain(head.sender)[-room:].lstrip('.-')}>"
 
 
-def short_subject(letter: Letter, head: Letterhead, incident: str) -> str:
+def _subject(letter: Letter, head: Letterhead, incident: str) -> str:
     """Give the subject: at most 120 characters; the place gives way, alike in all of a thread."""
     cluster = wording.shortened(wording.clean(head.cluster), _MAX_CLUSTER)
     room = _MAX_SUBJECT - len(f"[LATE, firing 9999, 9999 back]  - {cluster} {incident}")
@@ -100,7 +100,7 @@ def _mail(letter: Letter, head: Letterhead, stamp: Stamp) -> EmailMessage:
     mail = EmailMessage(policy=SMTP)
     mail["From"] = head.sender
     mail["To"] = ", ".join(head.to)
-    mail["Subject"] = short_subject(letter, head, stamp.incident)
+    mail["Subject"] = _subject(letter, head, stamp.incident)
     mail["Date"] = format_datetime(datetime.fromtimestamp(int(stamp.at), UTC))
     mail["Message-ID"] = message_id(head, stamp)
     if stamp.sequence > 1:

@@ -25,6 +25,15 @@ class NodeRules:
     silence: list[Rule]
     conflicts: list[str]
 
+    def judging_otherwise_than(self, before: "NodeRules") -> set[str]:
+        """Name the rules that were there before, and whose limits or conditions have changed."""
+        return {
+            name
+            for name, rule in self.by_name.items()
+            if (old := before.by_name.get(name)) is not None
+            and (old.question, old.also) != (rule.question, rule.also)
+        }
+
 
 def rules_on(fleet: Fleet, node: str, info: Info | None) -> NodeRules:
     """Work out the rules on a node, whose labels are in `info`."""

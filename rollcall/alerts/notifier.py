@@ -7,6 +7,7 @@ they are sent. What a crash interrupts is found there, and goes on.
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from rollcall.alerts.dispatch import Dispatch
 from rollcall.alerts.grouping import Acknowledgement, Decision, Incident
@@ -80,6 +81,8 @@ class Notifier:
         for over in self.silences.take_ended(now.wall_s):
             self._outbox.put_silence(over.id, None)
         held = self.held(scene, now)
+        # Sixty notices at once look at the same nodes.
+        scene = replace(scene, views=cache(scene.views))
         for incident, decision in self.incidents.due(scene.rule_of, held, now, quiet=scene.quiet):
             _log.info("incident %s: %s: %s", incident.id, decision.kind, decision.reason)
             notice = _notice(incident, decision, scene, held, now)
@@ -87,6 +90,11 @@ class Notifier:
             self.incidents.told(incident, now, held, scope(notice))
         self._store()
         self._dispatch.tick(now)
+
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether something that was under way has come back since the last tick."""
+        return self._dispatch.has_outcomes
 
     def finish(self, now: Now) -> None:
         """Wait, for ten seconds at most, for what is under way, and note what became of it."""
@@ -122,6 +130,10 @@ class Notifier:
     def incident_of(self, key: Key) -> Incident | None:
         """Give the open incident of an alert."""
         return self.incidents.of(key)
+
+    def undelivered(self, incident: str) -> str:
+        """Say why something of an incident has not got out yet; nothing when all has."""
+        return self._dispatch.undelivered(incident)
 
     def _store(self) -> None:
         for name, incident in self.incidents.changed_incidents().items():

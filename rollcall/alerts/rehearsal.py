@@ -118,17 +118,20 @@ class Rehearsal:
 
     def advance(self, to: float) -> None:
         """Let time pass until `to` (Unix seconds); what is due in between is done on the way."""
-        self._tell()
         while self.at < to:
-            self.at = to if self._is_idle() else min(self.at + self._tick_s, to)
+            if self._is_idle():
+                self.at = to
+                return
+            self.at = min(self.at + self._tick_s, to)
             self._judge_what_time_decides()
             if self.at < to:
                 self._tell()
 
     def settle(self) -> None:
         """Do what is due now, after everything that happens at this moment."""
-        self._judge_what_time_decides()
-        self._tell()
+        if not self._is_idle():
+            self._judge_what_time_decides()
+            self._tell()
 
     def alert(self, key: Key) -> Alert | None:
         """Give an alert as it stands; None while nothing is wrong."""

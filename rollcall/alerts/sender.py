@@ -41,6 +41,11 @@ class Sender:
         """Whether every mail handed in has come back with its outcome."""
         return self._under_way == 0
 
+    @property
+    def has_results(self) -> bool:
+        """Whether `results` would give any."""
+        return not self._results.empty()
+
     def submit(self, mail: QueuedMail) -> None:
         """Hand in a mail; its outcome comes with `results`."""
         if self._thread is None:
@@ -57,11 +62,15 @@ class Sender:
             self._under_way -= 1
         return found
 
+    def take_no_more(self) -> None:
+        """Let the thread end after what is under way, and wait for nothing."""
+        self._mailbox.put(None)
+
     def stop(self) -> None:
         """End the thread; wait at most ten seconds for a mail under way."""
         if self._thread is None:
             return
-        self._mailbox.put(None)
+        self.take_no_more()
         self._thread.join(_STOP_WITHIN_S)
         if self._thread.is_alive():
             _log.warning("the mail server does not answer; the mail goes again at the next start")

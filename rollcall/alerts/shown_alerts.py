@@ -1,9 +1,10 @@
-"""Which alerts the broker is to show, with what is to be said beside each."""
+"""Which alerts the broker and the log are to show, with what is to be said beside each."""
 
 from rollcall.alerts.alert_topics import Pair, alert_message
 from rollcall.alerts.engine import Engine
 from rollcall.alerts.notifier import Notifier, Scene
 from rollcall.alerts.rules import Rule
+from rollcall.alerts.state import Change
 from rollcall.broker import messages
 from rollcall.broker.cluster import Cluster, NodeState, NodeView, Now
 
@@ -32,6 +33,15 @@ def shown_alerts(
         identity = incident.id if incident else None
         found[name, node] = alert_message(rule, alerts, identity, shown)
     return found
+
+
+def in_words(change: Change) -> str:
+    """Say for the log what happened to an alert."""
+    rule, node, instance = change.key
+    subject = f"{rule} on {node} {instance}".rstrip()
+    if change.after is None:
+        return f"{subject}: over ({change.reason})"
+    return f"{subject}: {change.after.state}: {change.after.summary}"
 
 
 def _is_stale(rule: Rule, view: NodeView | None, now: Now) -> bool:

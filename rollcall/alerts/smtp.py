@@ -45,8 +45,10 @@ class SmtpServer:
 
         `say` hears the conversation, line by line, without secrets.
         """
+        context = None
         try:
-            context = ssl.create_default_context(cafile=self.ca_file)
+            if self.security != "none":
+                context = ssl.create_default_context(cafile=self.ca_file)
         except OSError as error:
             return Misconfigured(f"[mail] ca_file {self.ca_file} cannot be read: {error.strerror}")
         try:
@@ -58,7 +60,7 @@ class SmtpServer:
         except OSError as error:
             return self._translated(error)
 
-    def _connect(self, context: ssl.SSLContext, say: Say) -> smtplib.SMTP:
+    def _connect(self, context: ssl.SSLContext | None, say: Say) -> smtplib.SMTP:
         name = self.ehlo or _OUR_NAME
         if self.security == "tls":
             return RecordedSmtpOverTls(
@@ -66,7 +68,7 @@ class SmtpServer:
             )
         return RecordedSmtp(self.host, self.port, name, say=say, timeout=_CONNECT_TIMEOUT_S)
 
-    def _enter(self, smtp: smtplib.SMTP, context: ssl.SSLContext) -> Outcome | None:
+    def _enter(self, smtp: smtplib.SMTP, context: ssl.SSLContext | None) -> Outcome | None:
         _allow(smtp, _COMMAND_TIMEOUT_S)
         if self.security == "starttls":
             code, answer = smtp.starttls(context=context)

@@ -1,8 +1,8 @@
 """How the values that rules watch have gone lately: means of two minutes, for the mails' charts."""
 
-from collections import deque
+import math
+from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Final
 
 from rollcall.alerts.notice import Trend
@@ -13,21 +13,35 @@ STEP_S: Final = 120.0
 _STEPS: Final = 30
 
 
-@dataclass(slots=True)
 class _Way:
-    step: int
-    total: float = 0.0
-    count: int = 0
-    newest: float = 0.0
-    means: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=_STEPS))
+    """One series: the open step, and the means of the steps before it (NaN where nothing came).
+
+    There are many of these: what they hold is packed.
+    """
+
+    __slots__ = ("count", "means", "newest", "step", "total")
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+        self.total = 0.0
+        self.count = 0
+        self.newest = 0.0
+        self.means = array("d")
 
     def note(self, step: int, value: Number) -> None:
         if step != self.step:
-            self.means.append((self.step, self.total / self.count))
+            self.means.append(self.total / self.count)
+            self.means.extend([math.nan] * min(step - self.step - 1, _STEPS))
+            del self.means[: max(len(self.means) - _STEPS + 1, 0)]
             self.step, self.total, self.count = step, 0.0, 0
         self.total += value
         self.count += 1
         self.newest = value
+
+    def values(self, last: int) -> list[float | None]:
+        known = [None if math.isnan(mean) else mean for mean in self.means]
+        silent = [None] * min(max(last - self.step, 0), _STEPS)
+        return [*known, self.newest, *silent][-_STEPS:]
 
 
 class Trends:
@@ -71,11 +85,7 @@ class Trends:
         way = self._ways.get(node, {}).get((metric, instance))
         if way is None:
             return None
-        known = dict(way.means)
-        known[way.step] = way.newest
-        last = int(now.monotonic_s // STEP_S)
-        first = max(last - _STEPS + 1, min(known))
-        return Trend(STEP_S, tuple(known.get(step) for step in range(first, last + 1)))
+        return Trend(STEP_S, tuple(way.values(int(now.monotonic_s // STEP_S))))
 
 
 def _places(report: Report) -> Iterable[tuple[str, dict[str, Number | None]]]:

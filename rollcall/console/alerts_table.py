@@ -60,6 +60,8 @@ def _alerts(alerts: Sequence[Mapping[str, Any]], now_s: float) -> Table:
 
 
 def _told(alert: Mapping[str, Any], now_s: float) -> str:
+    if alert["undelivered"]:
+        return f"{', '.join(alert['told'])}: {alert['undelivered']}"
     if alert["told"]:
         ago = words.age(now_s - alert["told_at"]) if alert["told_at"] is not None else "?"
         mails = "1 mail" if alert["mails"] == 1 else f"{alert['mails']} mails"

@@ -167,6 +167,9 @@ class Alerts(Section):
     state_dir: Place = Field(
         default_factory=lambda: data_folder() / "alerts", description="folder of its own database"
     )
+    blind_after: Seconds = Field(
+        60, description="seconds without sight of the cluster after which a mail says so"
+    )
 
 
 class Receiver(Section):

@@ -1,5 +1,7 @@
 """What people ask of the alert service: the real command line, service, broker and mail server."""
 
+import hashlib
+import hmac
 import json
 import os
 import subprocess
@@ -14,6 +16,7 @@ from pydantic import JsonValue
 from rollcall.broker import messages
 from rollcall.broker.topics import Kind
 from tests.support.alert_service import TOPICS, AlertService, Ear, WatchedNode, retained
+from tests.support.http import HttpUnderTest
 from tests.support.mqtt import BrokerUnderTest
 from tests.support.smtp import PASSWORD, USER, Certificate, SmtpUnderTest
 from tests.support.waiting import wait_until
@@ -179,3 +182,30 @@ def test_nobody_there_is_an_error_with_something_to_try(
     done = rollcall(broker, tmp_path, "silence")
     assert done.returncode == 2
     assert "name a NODE" in done.stderr
+
+
+def test_a_webhook_gets_signed_json_and_people_get_theirs_from_their_own_receiver(
+    broker: BrokerUnderTest, node: WatchedNode, tmp_path: Path
+) -> None:
+    (tmp_path / "hook").write_text("s3cret\n")
+    rule = {**RULE, "group_wait": "0s", "receivers": ["pager", "default"]}
+    document = {
+        "groups": {"all": ["*"]},
+        "templates": {"base": {"groups": ["all"], "rules": ["hot"]}},
+        "rules": {"hot": rule},
+    }
+    fleet = {"revision": 1, "digest": "sha256:0", "document": document}
+    broker.publish(TOPICS.topic(Kind.FLEET), json.dumps(fleet).encode(), retain=True)
+    with HttpUnderTest() as http:
+        pager = f"webhook='http://127.0.0.1:{http.port}/',webhook_secret_file='{tmp_path}/hook'"
+        receivers = f"{{pager={{{pager}}}}}"
+        with AlertService(tmp_path, broker, receivers=receivers) as service:
+            wait_until(node.reporting(95, lambda: http.received), what="the message")
+            wait_until(service.mails, what="the mail")
+        headers, body = http.received[0]
+    expected = hmac.new(b"s3cret", body, hashlib.sha256).hexdigest()
+    assert headers["Rollcall-Signature"] == f"sha256={expected}"
+    told = json.loads(body)
+    assert (told["kind"], told["state"], told["severity"]) == ("fire", "FIRING", "warning")
+    (alert,) = told["alerts"]
+    assert (alert["node"], alert["value"], alert["threshold"]) == (NODE, 95, 90)

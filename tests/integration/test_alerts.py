@@ -288,3 +288,29 @@ def test_a_second_one_refuses_to_start(
     second.launch()
     assert second.ended() == 1
     assert "already running" in service.log.read_text()
+
+
+def test_a_broker_that_is_away_is_one_mail_that_monitoring_is_blind_and_no_node_is_offline(
+    broker: BrokerUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROLLCALL_ALERTS__BLIND_AFTER", "2")
+    with AlertService(tmp_path, broker) as service:
+        put_in_force(broker, {"node_offline": {"for": "1s", **AT_ONCE}})
+        wait_until(lambda: is_in_force(service), what="the document in force")
+        nodes = [WatchedNode(broker, f"pi-{number}") for number in range(3)]
+        for node in nodes:
+            node.start()
+        broker.stop()
+        wait_until(service.mails, what="the mail that monitoring is blind")
+        for node in nodes:
+            node.kill()
+        broker.start()
+        for node in nodes:
+            node.start()
+        wait_until(lambda: len(service.mails()) == 2, what="the mail that it sees again")
+        blind, over = service.mails()
+        for node in nodes:
+            node.kill()
+    assert "monitoring" in blind["Subject"]
+    assert over["In-Reply-To"] == blind["Message-ID"]
+    assert len(service.mails()) == 2

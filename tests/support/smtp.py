@@ -64,8 +64,9 @@ class Certificate:
 class SmtpUnderTest:
     """An SMTP server on loopback; a context manager.
 
-    `answers` replaces an answer (`MAIL`, `RCPT`, `RCPT <address>`, `DATA`, `AUTH`); with
-    `drop_after_data` a mail is taken and the connection cut before the answer. `received` holds
+    `answers` replaces an answer (`MAIL`, `RCPT`, `RCPT <address>`, `DATA`, `AUTH`); a mail that
+    holds the bytes `spam` is refused; with `drop_after_data` a mail is taken and the connection cut
+    before the answer. `received` holds
     (recipient, bytes) of every mail taken, whatever was answered; `logins` counts good ones.
     """
 
@@ -79,6 +80,7 @@ class SmtpUnderTest:
         self.port = free_port()
         self.answers: dict[str, str] = {}
         self.drop_after_data = False
+        self.spam = b"\0"
         self.received: list[tuple[str, bytes]] = []
         self.attempts = 0
         self.logins = 0
@@ -143,6 +145,8 @@ class SmtpUnderTest:
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         content = envelope.original_content or b""
+        if self.spam in content:
+            return "554 looks like spam"
         self.received += [(address, content) for address in envelope.rcpt_tos]
         if self.drop_after_data:
             assert isinstance(server.transport, Transport)

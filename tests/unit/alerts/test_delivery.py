@@ -168,6 +168,26 @@ def test_what_is_held_for_the_day_does_not_go_and_does_not_count() -> None:
     assert tried(queue, 0, Sent()).state is MailState.SENT
 
 
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        pytest.param(mail(), "on its way", id="queued"),
+        pytest.param(mail(error="busy"), "not out yet: busy", id="failing"),
+        pytest.param(
+            mail(state=MailState.HELD, hold=Hold.RATE),
+            "held for a digest: more than max_rate",
+            id="over the rate",
+        ),
+        pytest.param(
+            mail(state=MailState.HELD, hold=Hold.DAILY), "goes with the daily digest", id="info"
+        ),
+        pytest.param(mail(incident="B2M8T0"), "", id="of another incident"),
+    ],
+)
+def test_why_something_is_not_out_is_known(row: QueuedMail, why: str) -> None:
+    assert queue_of(row).undelivered("A7F3K2") == why
+
+
 def test_what_is_superseded_does_not_go() -> None:
     queue = queue_of(mail())
     (over,) = queue.supersede(queue.unsent("A7F3K2", "a@b"))

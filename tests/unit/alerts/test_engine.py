@@ -64,3 +64,17 @@ def test_an_alert_of_a_rule_that_went_during_a_restart_ends() -> None:
     story.engine.adopt(fleet.read({"rules": rules(enabled=False)}, everywhere=True))
     assert [change.reason for change in story.engine.restore(kept)] == ["rule_removed"]
     assert list(story.engine) == []
+
+
+def test_a_limit_that_changes_on_one_node_judges_its_newest_value_at_once() -> None:
+    story = Story({"rules": rules()})
+    story.play("85x2")
+    document: dict[str, Any] = {
+        "groups": {"all": ["*"]},
+        "templates": {"base": {"groups": ["all"], "rules": ["cpu_high"]}},
+        "nodes": {NODE: {"override": {"cpu_high": {"threshold": 80}}}},
+        "rules": rules(),
+    }
+    story.adopt(document, everywhere=False)
+    story.pass_time(1)
+    assert story.fired == [story.at_s]

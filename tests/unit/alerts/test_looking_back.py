@@ -2,18 +2,22 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from rollcall.alerts import anomaly
 from rollcall.alerts.anomaly import Usual
+from rollcall.alerts.evaluation import Observation
 from rollcall.alerts.forecast import fitted, outlook
+from rollcall.alerts.lookback import Lookback, Sample
 from rollcall.alerts.means import Mean, Means
 from rollcall.alerts.rehearsal import Rehearsal
-from rollcall.alerts.rules import Anomaly, Forecast
+from rollcall.alerts.rules import Anomaly, Forecast, Rule, rule_from
 from rollcall.alerts.state import AlertState, Key
 from rollcall.broker import fleet
+from rollcall.broker.cluster import Now
 
 BEGIN = 1_767_571_200.0
 HOUR_S = 3600
@@ -151,6 +155,62 @@ def test_before_enough_is_known_nothing_is_usual() -> None:
     asked = Anomaly(threshold=6, min_delta=1)
     assert anomaly.usual(asked, wavy(2.9, noise), BEGIN + 2.9 * DAY_S) is None
     assert anomaly.usual(asked, Means(300, DAY_S), BEGIN) is None
+
+
+def of_days(*days: int, hours: int = 24, odd_from: int = 99) -> Means:
+    """Means of some whole days; the last one begins `hours` before its end."""
+    means = Means(anomaly.SPAN_S, 35 * DAY_S)
+    for day in days:
+        first = (24 - hours) * HOUR_S if day == days[-1] else 0
+        for second in range(first, DAY_S, 300):
+            means.put(Mean(BEGIN + day * DAY_S + second, 10.0, 1, day >= odd_from))
+    return means
+
+
+def test_neither_the_newest_hour_nor_what_is_in_breach_counts_as_a_value() -> None:
+    asked = Anomaly(threshold=6, min_delta=1)
+    now = BEGIN + 3 * DAY_S
+    assert anomaly.usual(asked, of_days(0, 1, 2), now) == Usual(10.0, 1)
+    assert anomaly.usual(asked, of_days(0, 1, 2, odd_from=2), now) is None
+    assert anomaly.usual(asked, of_days(0, 1, 2, hours=1), now) is None
+
+
+def test_few_samples_say_nothing_however_long_they_reach() -> None:
+    means = Means(300, 6 * HOUR_S)
+    for second in range(0, 3 * HOUR_S, 300):
+        means.add(1 - second / (9 * HOUR_S), BEGIN + second)
+    asked = Forecast(target=0)
+    assert outlook(asked, means, BEGIN + 3 * HOUR_S) is None
+    assert outlook(replace(asked, min_samples=30), means, BEGIN + 3 * HOUR_S) is not None
+
+
+def anomaly_rule() -> Rule:
+    document: dict[str, Any] = {"kind": "anomaly", "metric": "load.load1", "min_delta": 5}
+    return rule_from("odd", fleet.read({"rules": {"odd": document}}).rules["odd"])
+
+
+def test_what_is_in_breach_is_stored_as_odd_and_a_restart_knows_what_is_usual() -> None:
+    key, rule = Key("odd", "web-1"), anomaly_rule()
+
+    def sample(lookback: Lookback, second: float, value: float) -> Observation | None:
+        now = Now(BEGIN + second, second)
+        return lookback.observe(rule, Sample(key, value, 300, also=True), now)
+
+    before = Lookback()
+    for second in range(0, 4 * DAY_S, 300):
+        sample(before, second, 10)
+    assert not any(mean.odd for _, mean in before.closed())
+    for second in range(4 * DAY_S, 4 * DAY_S + 900, 300):
+        seen = sample(before, second, 99)
+        assert seen is not None
+        assert seen.breached
+    assert [mean.odd for _, mean in before.closed()] == [False, True, True]
+    means = of_days(0, 1, 2, 3)
+    after = Lookback()
+    after.restore({key: [Mean(at, 10.0, 1) for at in means.times]})
+    seen = sample(after, 4 * DAY_S, 99)
+    assert seen is not None
+    assert seen.breached
 
 
 def test_what_was_in_breach_is_usual_only_a_day_later() -> None:

@@ -146,6 +146,7 @@ def replaced_session(story: Story) -> None:
     story.pass_time(5)
     story.online(session=2)
     story.offline(session=1)
+    story.pass_time(43)
     _keep_alive(story, [NODE], 100)
 
 
@@ -268,6 +269,31 @@ def silent_series_of_a_node_that_is_away(story: Story) -> None:
     story.offline("stopped")
     story.pass_time(3600)
     story.play("50x3")
+
+
+def back_and_not_reporting_yet(story: Story) -> None:
+    story.play("50x3")
+    story.offline("stopped")
+    story.pass_time(3600)
+    _keep_alive(story, [NODE], 40)
+    story.play("50x3")
+
+
+def replayed_as_online(story: Story) -> None:
+    story.online()
+    story.offline()
+    story.pass_time(32)
+    story.cluster.connected(story.now)
+    story.engine.connected(story.now)
+    story.online(replayed=True)
+    story.pass_time(8)
+
+
+def straggler_of_a_node_that_is_gone(story: Story) -> None:
+    story.online()
+    story.offline()
+    story.report("99")
+    story.pass_time(20)
 
 
 def named_and_never_heard(story: Story) -> None:
@@ -458,6 +484,24 @@ STORIES: list[Any] = [
         silent_series_of_a_node_that_is_away,
         [],
         id="the silence of a node is not a series'",
+    ),
+    pytest.param(
+        gone(**FAST),
+        back_and_not_reporting_yet,
+        [],
+        id="a node that is back has its time to report",
+    ),
+    pytest.param(
+        gone(exclude=["*"]), silent_series, [], id="the silence of what the rule is not about"
+    ),
+    pytest.param(
+        present(group_wait="0s", **NO_KEEP),
+        replayed_as_online,
+        [(31, "fire")],
+        id="within the hold-down nothing ends on what is replayed",
+    ),
+    pytest.param(
+        hot(**FAST), straggler_of_a_node_that_is_gone, [], id="a report of a node that is gone"
     ),
     pytest.param(
         gone(instances=["/backup"]),
