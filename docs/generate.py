@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from docs.rule_tables import built_in_rules, rule_keys
 from rollcall.broker import messages
 from rollcall.broker.codec import Codec
 from rollcall.broker.fleet import Document, NodeTable, Template
@@ -67,11 +68,14 @@ def generated() -> dict[Path, str]:
     }
     topics, security = Path("docs/topics.md"), Path("docs/security.md")
     fleet = Path("docs/fleet.md")
+    alerts = Path("docs/alerts.md")
+    rules = _between_marks((_ROOT / alerts).read_text("utf-8"), "rules", built_in_rules())
     return {
         **schemas,
         Path("docs/rollcall.sample.toml"): sample_configuration(),
         topics: _between_marks((_ROOT / topics).read_text("utf-8"), "topics", topic_table()),
         fleet: _between_marks((_ROOT / fleet).read_text("utf-8"), "fleet keys", fleet_keys()),
+        alerts: _between_marks(rules, "rule keys", rule_keys()),
         security: _between_marks((_ROOT / security).read_text("utf-8"), "access", access_table()),
     }
 

@@ -2,8 +2,6 @@
 
 import argparse
 import logging
-import random
-import secrets
 import sys
 import threading
 import time
@@ -11,12 +9,9 @@ from collections.abc import Sequence
 
 import rollcall
 from rollcall.alerts.alerter import Alerter, subscriptions
-from rollcall.alerts.delivery import DeliveryQueue
+from rollcall.alerts.assembly import assembled, delivery_queue
 from rollcall.alerts.health import Health
-from rollcall.alerts.mail import Letterhead
-from rollcall.alerts.notifier import Notifier
 from rollcall.alerts.outbox import NewerSchemaError, Outbox
-from rollcall.alerts.sender import Sender
 from rollcall.alerts.settings import WayOut, way_out
 from rollcall.broker.announcement import ServiceAnnouncement
 from rollcall.broker.client import BrokerClient
@@ -55,19 +50,11 @@ def body(settings: Settings, _arguments: argparse.Namespace, stop: threading.Eve
 def _run(settings: Settings, mail: WayOut, outbox: Outbox, stop: threading.Event) -> None:
     _log.info("%s", mail.told)
     stored = outbox.load(clock())
-    queue = DeliveryQueue(lambda: random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, no secret
+    queue = delivery_queue(settings.mail)
     topics = Topics(settings.broker.prefix)
     health = Health()
     announcement = ServiceAnnouncement(
         topics, _NAME, version=rollcall.__version__, since=time.time(), health=health.account
-    )
-    notifier = Notifier(
-        outbox=outbox,
-        sender=Sender(mail.transport.deliver),
-        queue=queue,
-        head=Letterhead(settings.cluster.name, mail.sender, mail.to, stored.install),
-        recipients=mail.recipients,
-        draw=secrets.randbits,
     )
     with BrokerClient(
         settings.broker,
@@ -75,11 +62,14 @@ def _run(settings: Settings, mail: WayOut, outbox: Outbox, stop: threading.Event
         subscriptions=subscriptions(topics),
         announcement=announcement,
     ) as client:
+        telling = assembled(
+            settings, mail, outbox=outbox, queue=queue, install=stored.install, wake=client.wake
+        )
         alerter = Alerter(
             client=client,
             topics=topics,
             outbox=outbox,
-            notifier=notifier,
+            telling=telling,
             queue=queue,
             health=health,
             clock=clock,

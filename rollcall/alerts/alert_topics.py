@@ -4,7 +4,7 @@ The broker may know more than we do (alerts of a run before, or of a database th
 found retained there and is no alert of ours is emptied.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from rollcall.alerts.rules import Rule
@@ -19,30 +19,32 @@ Pair = tuple[str, str]
 
 
 def alert_message(
-    rule: Rule, alerts: Mapping[str, Alert], incident: str | None, *, stale: bool
+    rule: Rule,
+    alerts: Mapping[str, Alert],
+    incident: str | None,
+    flags: Iterable[messages.Flag] = (),
 ) -> messages.Alert:
     """Give the message for the alerts of one rule on one node, by instance; at least one.
 
     The summary is that of the first that fires, else of the first; at most 200 instances are told.
+    `flags` are what others know; whether it is recovering is seen here.
     """
     ordered = sorted(alerts.values(), key=lambda alert: (not alert.is_told, alert.key.instance))
     told = [alert for alert in ordered if alert.is_told]
-    flags: list[messages.Flag] = []
+    shown = set(flags)
     if told and all(alert.state is AlertState.RECOVERING for alert in told):
-        flags.append("recovering")
-    if stale:
-        flags.append("stale")
+        shown.add("recovering")
     more = f", and {len(ordered) - 1} more" if len(ordered) > 1 else ""
     return messages.Alert(
         state="firing" if told else "pending",
         severity=rule.severity,
-        metric=rule.limit.metric if rule.limit else None,
-        threshold=rule.limit.threshold if rule.limit else None,
+        metric=rule.metric,
+        threshold=rule.threshold,
         since=min(alert.since for alert in told or ordered),
         evaluated=max(alert.evaluated for alert in ordered),
         summary=ordered[0].summary + more,
         incident=incident if told else None,
-        flags=flags,
+        flags=sorted(shown),
         instances={
             alert.key.instance: messages.AlertInstance(
                 state="firing" if alert.is_told else "pending",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from rollcall.alerts.delivery import Outcome, Sent, TryAgain
+from rollcall.alerts.dialogue import Say, hush
 
 RECIPIENT: Final = "folder"
 
@@ -24,7 +25,7 @@ class MailFolder:
 
     path: Path
 
-    def deliver(self, _recipient: str, content: bytes) -> Outcome:
+    def deliver(self, _recipient: str, content: bytes, say: Say = hush) -> Outcome:
         """Write one mail to `new/<time>-<subject>.eml`; the same mail again is the same file."""
         name = _name(content)
         try:
@@ -37,8 +38,9 @@ class MailFolder:
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(target)
+            say(f"* written to {target}")
         except OSError as error:
-            return TryAgain(f"{self.path}: {error.strerror}")
+            return TryAgain(f"{self.path}: {error.strerror}", away=True)
         return Sent()
 
 

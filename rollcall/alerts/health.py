@@ -1,10 +1,10 @@
 """The alert service's own account of how it fares, for its status topic."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import JsonValue
 
-from rollcall.alerts.delivery import DeliveryQueue
+from rollcall.alerts.delivery import MAIL_CHANNEL, DeliveryQueue
 from rollcall.alerts.state import Alert
 
 
@@ -32,29 +32,30 @@ def account_of(
     rules: int,
     rules_from: str,
     problems: Sequence[str],
-    refused: int,
-    dropped: int,
+    lost: Mapping[str, int],
     wall_s: float,
+    blind: bool = False,
 ) -> dict[str, JsonValue]:
-    """Give the account: the mail channel, the alerts, what is wrong, what was not taken.
+    """Give the account: the mail channel, the alerts, what is wrong, and what was `lost`, counted.
 
     `mail` is `ok`, `waiting` (the server is out of reach or puts us off) or `paused` (somebody has
-    to mend the configuration); `oldest_s` is the age of the oldest mail that is not out.
+    to mend the configuration); `oldest_s` is the age of the oldest message that is not out, and
+    `dead` counts those that were given up. `blind`: nothing can be seen or nothing gets through.
     """
     told = [alert.is_told for alert in alerts]
-    shown = [*problems, queue.last_error]
+    shown = [*problems, *queue.faults]
     return {
-        "mail": queue.state,
+        "mail": queue.channel_state(MAIL_CHANNEL),
         "queued": len(queue),
         "oldest_s": round(queue.oldest_s(wall_s)),
         "dead": queue.dead,
+        "blind": blind,
         "problems": [problem for problem in shown if problem],
         "rules": rules,
         "rules_from": rules_from,
         "firing": sum(told),
         "pending": len(told) - sum(told),
-        "refused": refused,
-        "dropped": dropped,
+        **lost,
     }
 
 

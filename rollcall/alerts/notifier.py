@@ -1,148 +1,156 @@
-"""From changes of alerts to mails on their way: incidents, finished bytes, the channel.
+"""From changes of alerts to notices: which incident, whether to tell of it now, what to tell.
 
-Everything is in the outbox before it happens: an incident before its mail, a mail before it is
-sent. What a crash interrupts is found there, and goes on.
+Everything is in the outbox before it happens: an incident before its notice, a notice's rows before
+they are sent. What a crash interrupts is found there, and goes on.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from rollcall.alerts import grouping
-from rollcall.alerts.delivery import DeliveryQueue, MailKey, MailState, QueuedMail, Sent
-from rollcall.alerts.grouping import Incident, MailKind
-from rollcall.alerts.mail import Letterhead, Notification, compose
+from rollcall.alerts.dispatch import Dispatch
+from rollcall.alerts.grouping import Acknowledgement, Decision, Incident
+from rollcall.alerts.incidents import Incidents, LabelsOf, RuleOf
+from rollcall.alerts.letter import scope
+from rollcall.alerts.notice import Notice, ProcessList, Shared, Trend
 from rollcall.alerts.outbox import Outbox, Stored
-from rollcall.alerts.rules import Rule, Timing
-from rollcall.alerts.sender import Sender
-from rollcall.alerts.state import Change
-from rollcall.broker.cluster import Now
-from rollcall.broker.messages import Info
+from rollcall.alerts.silences import InGroup, Silence, Silences
+from rollcall.alerts.state import Change, Key
+from rollcall.broker.cluster import NodeView, Now
 
 _log = logging.getLogger(__name__)
 
 
-class Notifier:
-    """Tells people: owns the open incidents and the mails that are not out yet.
+def _none_of(_subject: object) -> None:
+    """Know nothing of it."""
 
-    `recipients` are the addresses for the envelope, one copy each; `draw(bits)` gives random bits;
-    `info_of` what is known of a node.
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is known of the cluster at one moment; what costs something is asked for when needed.
+
+    `inhibited` are the alerts that others keep back, and why; `views` gives all nodes; `shared`
+    what the members' nodes have in common. `places` says where each rule stands. With `quiet` only
+    being blind is told.
     """
 
-    def __init__(
-        self,
-        *,
-        outbox: Outbox,
-        sender: Sender,
-        queue: DeliveryQueue,
-        head: Letterhead,
-        recipients: Iterable[str],
-        draw: Callable[[int], int],
-    ) -> None:
+    rule_of: RuleOf
+    labels_of: LabelsOf
+    in_group: InGroup = field(default=lambda _group, _node: False)
+    inhibited: Mapping[Key, str] = field(default_factory=dict)
+    views: Callable[[], Mapping[str, NodeView]] = field(default=dict)
+    shared: Callable[[Sequence[str], Mapping[str, NodeView]], Shared | None] = field(
+        default=lambda _nodes, _views: None
+    )
+    trend_of: Callable[[Key], Trend | None] = field(default=_none_of)
+    processes_of: Callable[[str], ProcessList | None] = field(default=_none_of)
+    source: str = ""
+    places: Mapping[str, str] = field(default_factory=dict)
+    quiet: bool = False
+
+
+class Notifier:
+    """Tells people: keeps incidents and silences, on disk too, and makes notices of what is due."""
+
+    def __init__(self, *, outbox: Outbox, dispatch: Dispatch, incidents: Incidents) -> None:
         self._outbox = outbox
-        self._sender = sender
-        self._queue = queue
-        self._head = head
-        self._recipients = tuple(recipients)
-        self._draw = draw
-        self._incidents: dict[str, Incident] = {}
+        self._dispatch = dispatch
+        self.incidents = incidents
+        self.silences = Silences()
 
-    def restore(self, stored: Stored) -> None:
-        """Take up what was going on before a restart; a mail that was being sent goes again."""
-        self._incidents = {incident.rule: incident for incident in stored.incidents}
-        self._queue.add(stored.mails)
-        self._queue.dead = stored.dead
+    def restore(self, stored: Stored, now: Now) -> None:
+        """Take up what was going on before a restart."""
+        self.incidents.restore(stored.incidents, stored.turns)
+        self.silences = Silences(stored.silences)
+        self._dispatch.restore(stored, now)
 
-    def take(self, changes: Iterable[Change], rules: Mapping[str, Rule], now: Now) -> None:
+    def take(
+        self, changes: Iterable[Change], rule_of: RuleOf, labels_of: LabelsOf, now: Now
+    ) -> None:
         """Note what happened to alerts; written with the outbox's next commit."""
+        changes = list(changes)
         for change in changes:
             if change.is_transition:
                 self._outbox.put_alert(change.key, change.after)
-            self._note(change, rules.get(change.key.rule), now)
+        self.incidents.take(changes, rule_of, labels_of, now)
+        self._store()
 
-    def tick(
-        self,
-        rules: Mapping[str, Rule],
-        info_of: Callable[[str], Info | None],
-        source: str,
-        now: Now,
-    ) -> None:
-        """Write the mails that are due, take outcomes, and send the next mail."""
-        for incident in list(self._incidents.values()):
-            rule = rules.get(incident.rule)
-            timing = rule.timing if rule else Timing()
-            decision = grouping.due(incident, timing, now.monotonic_s)
-            if incident.is_over_untold:
-                self._drop(incident)
-            elif decision.kind is not None:
-                _log.info("incident %s: %s: %s", incident.id, decision.kind, decision.reason)
-                nodes = {key.node: info_of(key.node) for key in incident.members}
-                told = Notification(decision.kind, incident, rule, nodes, source, now.wall_s)
-                self._tell(told, now)
-        self._settle(now)
-        self._outbox.commit(now)
-        self._send_next(now)
+    def tick(self, scene: Scene, now: Now) -> None:
+        """Write the messages that are due, take outcomes, and send."""
+        for over in self.silences.take_ended(now.wall_s):
+            self._outbox.put_silence(over.id, None)
+        held = self.held(scene, now)
+        for incident, decision in self.incidents.due(scene.rule_of, held, now, quiet=scene.quiet):
+            _log.info("incident %s: %s: %s", incident.id, decision.kind, decision.reason)
+            notice = _notice(incident, decision, scene, held, now)
+            self._dispatch.tell(notice, now)
+            self.incidents.told(incident, now, held, scope(notice))
+        self._store()
+        self._dispatch.tick(now)
 
     def finish(self, now: Now) -> None:
-        """Wait, for ten seconds at most, for the mail under way, and note what became of it."""
-        self._sender.stop()
-        self._settle(now)
-        self._outbox.commit(now)
+        """Wait, for ten seconds at most, for what is under way, and note what became of it."""
+        self._dispatch.finish(now)
 
-    def incident_of(self, rule: str) -> str | None:
-        """Give the id of the open incident of `rule`."""
-        incident = self._incidents.get(rule)
-        return incident.id if incident else None
+    def held(self, scene: Scene, now: Now) -> dict[Key, str]:
+        """Give the members of open incidents that are not to be told of now, and why."""
+        keys = [key for incident in self.incidents.open for key in incident.members]
+        return {**scene.inhibited, **self.silenced(keys, scene, now)}
 
-    def _note(self, change: Change, rule: Rule | None, now: Now) -> None:
-        incident = self._incidents.get(change.key.rule)
-        if incident is None:
-            if rule is None or change.after is None or not change.after.is_told:
-                return
-            incident = grouping.opened(rule, self._draw(grouping.ID_BITS), now)
-        self._incidents[change.key.rule] = followed = incident.with_change(change, now)
-        if change.is_transition and followed is not incident:
-            self._outbox.put_incident(incident.id, followed)
+    def silenced(self, keys: Iterable[Key], scene: Scene, now: Now) -> dict[Key, str]:
+        """Give those of `keys` that are silenced now, and why."""
+        return self.silences.held(keys, scene.labels_of, scene.in_group, now.wall_s)
 
-    def _tell(self, notification: Notification, now: Now) -> None:
-        incident = notification.incident
-        letter = compose(notification, self._head)
-        content = letter.as_bytes()
-        mails = [
-            QueuedMail(
-                key=MailKey(incident.id, incident.mails + 1, recipient),
-                message_id=letter["Message-ID"],
-                content=content,
-                created_at=now.wall_s,
-            )
-            for recipient in self._recipients
-        ]
-        self._queue.add(mails)
-        self._outbox.put_mails(mails)
-        if notification.kind is MailKind.END:
-            self._drop(incident)
-        else:
-            self._incidents[incident.rule] = told = incident.with_mail(now)
-            self._outbox.put_incident(incident.id, told)
+    def silence(self, silence: Silence) -> None:
+        """Put a silence into force, on disk with the next commit."""
+        self.silences.add(silence)
+        self._outbox.put_silence(silence.id, silence)
 
-    def _drop(self, incident: Incident) -> None:
-        del self._incidents[incident.rule]
-        self._outbox.put_incident(incident.id, None)
+    def end_silence(self, name: str) -> Silence | None:
+        """End a silence; None when there is none of this id."""
+        self._outbox.put_silence(name, None)
+        return self.silences.end(name)
 
-    def _settle(self, now: Now) -> None:
-        for key, outcome in self._sender.results():
-            mail = self._queue.settle(key, outcome, now)
-            self._outbox.put_mails([mail])
-            if isinstance(outcome, Sent):
-                _log.info("mail %s to %s is sent", mail.message_id, key.recipient)
-            else:
-                state = "is given up" if mail.state is MailState.DEAD else "waits"
-                _log.warning("mail %s %s: %s", mail.message_id, state, mail.error)
+    def acknowledge(self, name: str, acknowledgement: Acknowledgement) -> Incident | None:
+        """Note that somebody has taken an incident on; None when none is open under this id."""
+        incident = self.incidents.by_id(name)
+        if incident is not None:
+            self.incidents.put(replace(incident, acknowledged=acknowledgement))
+            self._store()
+        return incident
 
-    def _send_next(self, now: Now) -> None:
-        if not self._sender.is_idle:
-            return
-        mail = self._queue.start_next(now.monotonic_s)
-        if mail is not None:
-            self._outbox.put_mails([mail])
-            self._outbox.commit(now)
-            self._sender.submit(mail)
+    def incident_of(self, key: Key) -> Incident | None:
+        """Give the open incident of an alert."""
+        return self.incidents.of(key)
+
+    def _store(self) -> None:
+        for name, incident in self.incidents.changed_incidents().items():
+            self._outbox.put_incident(name, incident)
+        for key, turns in self.incidents.changed_turns().items():
+            self._outbox.put_turns(key, turns)
+
+
+def _notice(
+    incident: Incident, decision: Decision, scene: Scene, held: Mapping[Key, str], now: Now
+) -> Notice:
+    assert decision.kind is not None
+    views = scene.views()
+    keys = list(incident.members)
+    nodes = list(dict.fromkeys(key.node for key in keys if key not in held))
+    rules = {key.rule: rule for key in keys if (rule := scene.rule_of(key)) is not None}
+    trends = {key: trend for key in keys if (trend := scene.trend_of(key)) is not None}
+    processes = {node: found for node in nodes if (found := scene.processes_of(node)) is not None}
+    return Notice(
+        kind=decision.kind,
+        incident=incident,
+        at=now.wall_s,
+        source=scene.source,
+        rules=rules,
+        views=views,
+        shared=scene.shared(nodes, views) if len(nodes) > 1 else None,
+        held=[key for key in scene.inhibited if key.node in nodes],
+        suppressed={key: held[key] for key in keys if key in held},
+        trends=trends,
+        processes=processes,
+        places=scene.places,
+    )

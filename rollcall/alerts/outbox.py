@@ -9,7 +9,7 @@ leave from memory meanwhile.
 import logging
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -17,16 +17,20 @@ from typing import Any, Final, Self
 from sqlalchemy import URL, Connection, Table, create_engine, delete, event, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from rollcall.alerts import schema
+from rollcall.alerts import history_schema, schema
 from rollcall.alerts.delivery import MailKey, MailState, QueuedMail
+from rollcall.alerts.flapping import Turns
 from rollcall.alerts.grouping import Incident
+from rollcall.alerts.means import Mean
+from rollcall.alerts.silences import Silence
 from rollcall.alerts.state import Alert, Key
 from rollcall.broker.cluster import Now
 
 _log = logging.getLogger(__name__)
 
 _KEEP_OVER_S: Final = 30 * 86_400.0
-_OVER: Final = (MailState.SENT, MailState.DEAD)
+_KEEP_MEANS_S: Final = 35 * 86_400.0
+_OVER: Final = (MailState.SENT, MailState.DEAD, MailState.SUPERSEDED)
 
 
 class OutboxError(RuntimeError):
@@ -39,7 +43,10 @@ class NewerSchemaError(OutboxError):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a start finds; `fleet` is the last good message of `control/fleet`, if any."""
+    """What a start finds; `fleet` is the last good message of `control/fleet`, if any.
+
+    `kept` holds small things by name that programs of this package wrote with `put_kept`.
+    """
 
     install: str
     fleet: bytes
@@ -47,6 +54,10 @@ class Stored:
     incidents: list[Incident]
     mails: list[QueuedMail]
     dead: int
+    silences: list[Silence] = field(default_factory=list)
+    kept: dict[str, bytes] = field(default_factory=dict)
+    turns: list[Turns] = field(default_factory=list)
+    means: dict[Key, list[Mean]] = field(default_factory=dict)
 
 
 @dataclass
@@ -54,10 +65,13 @@ class _Unsaved:
     alerts: dict[Key, Alert | None] = field(default_factory=dict)
     incidents: dict[str, Incident | None] = field(default_factory=dict)
     mails: dict[MailKey, QueuedMail] = field(default_factory=dict)
-    fleet: bytes | None = None
+    silences: dict[str, Silence | None] = field(default_factory=dict)
+    kept: dict[str, bytes] = field(default_factory=dict)
+    turns: dict[Key, Turns | None] = field(default_factory=dict)
+    means: list[tuple[Key, Mean]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.alerts or self.incidents or self.mails or self.fleet is not None)
+        return any(getattr(self, each.name) for each in fields(self))
 
 
 class Outbox:
@@ -118,8 +132,19 @@ class Outbox:
             dead = connection.execute(
                 select(func.count()).where(schema.MAIL.c.state == MailState.DEAD)
             ).scalar_one()
-        install = kept["install"].decode()
-        return Stored(install, kept.get("fleet", b""), alerts, incidents, mails, dead)
+            silences = [
+                schema.silence_from(row) for row in connection.execute(select(schema.SILENCE))
+            ]
+            turns = [
+                history_schema.turns_from(row)
+                for row in connection.execute(select(history_schema.TURNS))
+            ]
+            means: dict[Key, list[Mean]] = {}
+            by_time = select(history_schema.MEAN).order_by(history_schema.MEAN.c.at)
+            for key, mean in map(history_schema.mean_from, connection.execute(by_time)):
+                means.setdefault(key, []).append(mean)
+        install, fleet = kept["install"].decode(), kept.get("fleet", b"")
+        return Stored(install, fleet, alerts, incidents, mails, dead, silences, kept, turns, means)
 
     def put_alert(self, key: Key, alert: Alert | None) -> None:
         """Note an alert as it stands; None when it is over."""
@@ -135,7 +160,23 @@ class Outbox:
 
     def put_fleet(self, payload: bytes) -> None:
         """Note the message of `control/fleet` in force; empty when there is none."""
-        self._unsaved.fleet = payload
+        self.put_kept("fleet", payload)
+
+    def put_silence(self, name: str, silence: Silence | None) -> None:
+        """Note a silence; None when it is over."""
+        self._unsaved.silences[name] = silence
+
+    def put_turns(self, key: Key, turns: Turns | None) -> None:
+        """Note the transitions of an alert; None when they are to be forgotten."""
+        self._unsaved.turns[key] = turns
+
+    def put_means(self, means: Iterable[tuple[Key, Mean]]) -> None:
+        """Note means of series that no sample changes any more."""
+        self._unsaved.means.extend(means)
+
+    def put_kept(self, name: str, value: bytes) -> None:
+        """Note a small thing under a name of its own."""
+        self._unsaved.kept[name] = value
 
     def commit(self, now: Now) -> bool:
         """Write what was put, durably, in one transaction; False when the disk refuses."""
@@ -168,9 +209,12 @@ class Outbox:
                     "install the newer Rollcall again, or move the file aside"
                 )
             if version < schema.VERSION:
-                schema.METADATA.create_all(connection)
+                schema.bring_up_to_date(connection)
                 name = secrets.token_hex(4).encode()
-                connection.execute(_replace(schema.KEPT), {"name": "install", "value": name})
+                connection.execute(
+                    insert(schema.KEPT).prefix_with("OR IGNORE"),
+                    {"name": "install", "value": name},
+                )
                 connection.exec_driver_sql(f"PRAGMA user_version = {schema.VERSION}")
 
     def _write(self, connection: Connection, unsaved: _Unsaved, now: Now) -> None:
@@ -192,8 +236,10 @@ class Outbox:
         if unsaved.mails:
             old = schema.MAIL.c.created_at < now.wall_s - _KEEP_OVER_S
             connection.execute(delete(schema.MAIL).where(old, schema.MAIL.c.state.in_(_OVER)))
-        if unsaved.fleet is not None:
-            connection.execute(_replace(schema.KEPT), {"name": "fleet", "value": unsaved.fleet})
+        for name, value in unsaved.kept.items():
+            connection.execute(_replace(schema.KEPT), {"name": name, "value": value})
+        _write_silences(connection, unsaved)
+        _write_history(connection, unsaved, now)
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -213,6 +259,27 @@ _IN_ORDER: Final = (
 def _make_durable(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+
+
+def _write_silences(connection: Connection, unsaved: _Unsaved) -> None:
+    for name, silence in unsaved.silences.items():
+        if silence is None:
+            connection.execute(delete(schema.SILENCE).where(schema.SILENCE.c.id == name))
+        else:
+            connection.execute(_replace(schema.SILENCE), schema.silence_row(silence))
+
+
+def _write_history(connection: Connection, unsaved: _Unsaved, now: Now) -> None:
+    for key, turns in unsaved.turns.items():
+        if turns is None:
+            connection.execute(delete(history_schema.TURNS).filter_by(**key._asdict()))
+        else:
+            connection.execute(_replace(history_schema.TURNS), history_schema.turns_row(turns))
+    if unsaved.means:
+        rows = [history_schema.mean_row(key, mean) for key, mean in unsaved.means]
+        connection.execute(_replace(history_schema.MEAN), rows)
+        old = history_schema.MEAN.c.at < now.wall_s - _KEEP_MEANS_S
+        connection.execute(delete(history_schema.MEAN).where(old))
 
 
 def _replace(table: Table) -> Any:

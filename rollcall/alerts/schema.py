@@ -1,15 +1,34 @@
-"""The tables of the alert service, and how its values become rows and come back."""
+"""The tables of the alert service, and how its values become rows and come back.
 
+A database of an older version gets the tables and columns that it lacks when it is opened, and goes
+on: a column that is not of the first version therefore has a `server_default` or may be null.
+"""
+
+import json
+from dataclasses import astuple
 from typing import Any, Final
 
-from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, Row, String, Table
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Row,
+    String,
+    Table,
+    inspect,
+)
+from sqlalchemy.schema import CreateColumn
 
-from rollcall.alerts.delivery import MailKey, MailState, QueuedMail
-from rollcall.alerts.grouping import Incident, Member, Told
+from rollcall.alerts.delivery import Hold, MailKey, MailState, QueuedMail
+from rollcall.alerts.grouping import Acknowledgement, Group, Incident, Member, Told
+from rollcall.alerts.silences import Silence
 from rollcall.alerts.state import Alert, AlertState, Key
 from rollcall.broker.cluster import Now
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 METADATA: Final = MetaData()
 KEPT: Final = Table(
@@ -42,6 +61,9 @@ INCIDENT: Final = Table(
     Column("scope", String, nullable=False),
     Column("mails", Integer, nullable=False),
     Column("told_at", Float),
+    Column("receivers", String, nullable=False, server_default='["default"]'),
+    Column("grouped_by", String, nullable=False, server_default="[]"),
+    Column("acknowledged", String, nullable=False, server_default=""),
 )
 MEMBER: Final = Table(
     "member",
@@ -56,6 +78,9 @@ MEMBER: Final = Table(
     Column("told", String, nullable=False),
     Column("ended_at", Float),
     Column("reason", String, nullable=False),
+    Column("flaps", Integer, nullable=False, server_default="0"),
+    Column("told_flapping", Integer, nullable=False, server_default="0"),
+    Column("tells_its_end", Integer, nullable=False, server_default="1"),
 )
 MAIL: Final = Table(
     "mail",
@@ -70,7 +95,35 @@ MAIL: Final = Table(
     Column("attempts", Integer, nullable=False),
     Column("uncertain", Integer, nullable=False),
     Column("error", String, nullable=False),
+    Column("receiver", String, nullable=False, server_default="default"),
+    Column("hold", String, nullable=False, server_default=""),
+    Column("gist", String, nullable=False, server_default=""),
+    Column("short", Integer, nullable=False, server_default="0"),
+    Column("failing_since", Float),
 )
+SILENCE: Final = Table(
+    "silence",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("nodes", String, nullable=False),
+    Column("rule", String, nullable=False),
+    Column("instance", String, nullable=False),
+    Column("starts_at", Float, nullable=False),
+    Column("ends_at", Float, nullable=False),
+    Column("comment", String, nullable=False),
+)
+
+
+def bring_up_to_date(connection: Connection) -> None:
+    """Create the tables and columns that are missing."""
+    METADATA.create_all(connection)
+    found = inspect(connection)
+    for table in METADATA.sorted_tables:
+        present = {column["name"] for column in found.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in present:
+                words = CreateColumn(column).compile(dialect=connection.dialect)
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {words}")
 
 
 def alert_row(alert: Alert) -> dict[str, Any]:
@@ -103,6 +156,7 @@ def alert_from(row: Row[Any]) -> Alert:
 
 def incident_row(incident: Incident) -> dict[str, Any]:
     """Write an incident, without its members, as a row of `INCIDENT`."""
+    acknowledged = incident.acknowledged
     return {
         "id": incident.id,
         "rule": incident.rule,
@@ -111,12 +165,18 @@ def incident_row(incident: Incident) -> dict[str, Any]:
         "scope": incident.scope,
         "mails": incident.mails,
         "told_at": incident.told_at,
+        "receivers": json.dumps(incident.receivers),
+        "grouped_by": json.dumps(incident.group.values),
+        "acknowledged": json.dumps(astuple(acknowledged)) if acknowledged else "",
     }
 
 
 def incident_from(row: Row[Any], members: list[Member], now: Now) -> Incident:
     """Read an incident; its times are laid onto the monotonic clock of `now`."""
     quiet_s = None if row.told_at is None else max(now.wall_s - row.told_at, 0.0)
+    values = tuple((name, value) for name, value in json.loads(row.grouped_by))
+    # A database of the first version knew only incidents of one rule.
+    values = values or (("rule", row.rule),)
     return Incident(
         id=row.id,
         rule=row.rule,
@@ -128,6 +188,8 @@ def incident_from(row: Row[Any], members: list[Member], now: Now) -> Incident:
         mails=row.mails,
         told_at=row.told_at,
         told_s=None if quiet_s is None else now.monotonic_s - quiet_s,
+        group=Group(tuple(json.loads(row.receivers)), values, row.severity == "info"),
+        acknowledged=Acknowledgement(*json.loads(row.acknowledged)) if row.acknowledged else None,
     )
 
 
@@ -143,6 +205,9 @@ def member_rows(incident: Incident) -> list[dict[str, Any]]:
             "told": member.told.value,
             "ended_at": member.ended_at,
             "reason": member.reason,
+            "flaps": int(member.flaps),
+            "told_flapping": int(member.told_flapping),
+            "tells_its_end": int(member.tells_its_end),
         }
         for member in incident.members.values()
     ]
@@ -158,6 +223,9 @@ def member_from(row: Row[Any]) -> Member:
         told=Told(row.told),
         ended_at=row.ended_at,
         reason=row.reason,
+        flaps=bool(row.flaps),
+        told_flapping=bool(row.told_flapping),
+        tells_its_end=bool(row.tells_its_end),
     )
 
 
@@ -172,6 +240,11 @@ def mail_row(mail: QueuedMail) -> dict[str, Any]:
         "attempts": mail.attempts,
         "uncertain": int(mail.uncertain),
         "error": mail.error,
+        "receiver": mail.receiver,
+        "hold": mail.hold.value,
+        "gist": mail.gist,
+        "short": int(mail.short),
+        "failing_since": mail.failing_since,
     }
 
 
@@ -186,4 +259,35 @@ def mail_from(row: Row[Any]) -> QueuedMail:
         attempts=row.attempts,
         uncertain=bool(row.uncertain),
         error=row.error,
+        receiver=row.receiver,
+        hold=Hold(row.hold),
+        gist=row.gist,
+        short=bool(row.short),
+        failing_since=row.failing_since,
+    )
+
+
+def silence_row(silence: Silence) -> dict[str, Any]:
+    """Write a silence as a row of `SILENCE`."""
+    return {
+        "id": silence.id,
+        "nodes": json.dumps(silence.nodes),
+        "rule": silence.rule,
+        "instance": silence.instance,
+        "starts_at": silence.starts_at,
+        "ends_at": silence.ends_at,
+        "comment": silence.comment,
+    }
+
+
+def silence_from(row: Row[Any]) -> Silence:
+    """Read a silence."""
+    return Silence(
+        id=row.id,
+        nodes=tuple(json.loads(row.nodes)),
+        rule=row.rule,
+        instance=row.instance,
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        comment=row.comment,
     )

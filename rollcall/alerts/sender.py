@@ -15,15 +15,22 @@ _STOP_WITHIN_S: Final = 10.0
 Deliver = Callable[[str, bytes], Outcome]
 
 
+def _stay_asleep() -> None:
+    """Wake nobody."""
+
+
 class Sender:
-    """Delivers one mail at a time with `deliver(recipient, content)`, on a thread of its own.
+    """Delivers one message at a time with `deliver(recipient, content)`, on a thread of its own.
+
+    `wake` is called on that thread whenever an outcome has come.
 
     The thread starts with the first mail. It keeps no process alive: a mail that a stop interrupts
     is still marked as sending, and goes again, with the same Message-ID, after the next start.
     """
 
-    def __init__(self, deliver: Deliver) -> None:
+    def __init__(self, deliver: Deliver, wake: Callable[[], None] = _stay_asleep) -> None:
         self._deliver = deliver
+        self._wake = wake
         self._mailbox: queue.SimpleQueue[QueuedMail | None] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[tuple[MailKey, Outcome]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -67,3 +74,4 @@ class Sender:
                 _log.exception("fault while sending mail %s", mail.message_id)
                 outcome = TryAgain(f"{type(error).__name__} while sending", uncertain=True)
             self._results.put((mail.key, outcome))
+            self._wake()

@@ -94,7 +94,7 @@ class Alert:
     samples. `held_s` and `cleared_s` sum the spans spent in breach and, while recovering, in the
     clear; `counted_s` is the monotonic time of the newest sample, None after a pause or a restart,
     so that the next span adds nothing. `missing_s` (monotonic) is since when healthy reports lack
-    the instance.
+    the instance. `samples` counts what it was judged by since it began, or since a restart.
     """
 
     key: Key
@@ -107,6 +107,7 @@ class Alert:
     cleared_s: float = 0.0
     counted_s: float | None = None
     missing_s: float | None = None
+    samples: int = 0
 
     @property
     def is_told(self) -> bool:

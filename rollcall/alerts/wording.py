@@ -4,8 +4,6 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import Final
 
-from rollcall.alerts.rules import Limit, Rule
-from rollcall.broker.cluster import NodeState, NodeView
 from rollcall.broker.messages import Number
 
 _MAX_NAME: Final = 120
@@ -22,8 +20,7 @@ _UNITS: Final = (
 
 def clean(text: str) -> str:
     """Make a name harmless in a line of text: printable, no reversals, at most 120 characters."""
-    kept = "".join(c for c in text if unicodedata.category(c) not in _NOT_SHOWN)
-    return shortened(kept, _MAX_NAME)
+    return shortened(printable(text), _MAX_NAME)
 
 
 def shortened(text: str, limit: int) -> str:
@@ -61,42 +58,29 @@ def moment(wall_s: float) -> str:
     return datetime.fromtimestamp(wall_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def value_summary(limit: Limit, instance: str, value: Number) -> str:
-    """Say what was measured, against what: `disk.used_percent / is 97.1 % (limit 95 %)`."""
-    subject = f"{limit.metric} {clean(instance)}".rstrip()
-    threshold = quantity(limit.threshold, limit.metric)
-    return f"{subject} is {quantity(value, limit.metric)} (limit {threshold})"
+def clock(wall_s: float, beside: float) -> str:
+    """Write a time of day in UTC, with the date where it is not the day of `beside`."""
+    when, now = (datetime.fromtimestamp(time, UTC) for time in (wall_s, beside))
+    if when.date() == now.date():
+        return when.strftime("%H:%M:%S")
+    return when.strftime("%Y-%m-%d %H:%M:%S")
 
 
-def presence_summary(view: NodeView) -> str:
-    """Say how a node is there or not."""
-    match view.state, view.reason:
-        case NodeState.ONLINE, _:
-            return "online again"
-        case NodeState.OFFLINE, "lost":
-            return "offline: its connection ended without a goodbye (last will)"
-        case NodeState.OFFLINE, reason:
-            return f"offline on purpose ({reason})"
-        case NodeState.STALE, _:
-            return "stale: it calls itself online, but nothing fresh has come from it"
-    return "its status never arrived"
+def printable(text: str) -> str:
+    """Drop what does not show or would turn the text around."""
+    return "".join(c for c in text if unicodedata.category(c) not in _NOT_SHOWN)
 
 
-def rule_in_words(rule: Rule) -> str:
-    """Say when a rule fires: `cpu.percent > 90 % for 5 min; over at 80 %`."""
-    limit = rule.limit
-    if limit is None:
-        told = "lost or stale"
-    else:
-        told = f"{limit.metric} {limit.op} {quantity(limit.threshold, limit.metric)}"
-    if rule.for_s:
-        told += f" for {duration(rule.for_s)}"
-    if limit is not None and limit.clear is not None:
-        told += f"; over at {quantity(limit.clear, limit.metric)}"
-    if rule.keep_firing_for_s:
-        over = "" if limit is not None and limit.clear is not None else "; over"
-        told += f"{over} after {duration(rule.keep_firing_for_s)} in the clear"
-    return told
+def closing(reason: str) -> str:
+    """Say why an alert was closed without having recovered."""
+    return {
+        "recovered": "it recovered",
+        "rule_removed": "the rule no longer holds there",
+        "rule_changed": "the rule asks something else now",
+        "node_removed": "the node was removed",
+        "instance_gone": "no report mentions it any more",
+        "no_data": "nothing measures it any more",
+    }.get(reason, printable(reason))
 
 
 def _decimal(number: Number) -> str:

@@ -91,6 +91,7 @@ class NodeView:
 
     `since` is when the state began (Unix seconds, None when unknown), `age_s` the time since the
     last sign of life, `held_back` whether being down may only be the echo of a reconnection.
+    `heard` is False while all that is known of it is replayed, shortly after our own connecting.
     """
 
     name: str
@@ -103,6 +104,7 @@ class NodeView:
     info: Info | None
     reports: Mapping[str, HeldReport]
     applied: Applied | None = None
+    heard: bool = True
 
     def value(self, metric: str, now: Now, instance: str | None = None) -> Value | None:
         """Give the newest number of `collector.field`, or None when there is none."""
@@ -318,14 +320,17 @@ class Cluster:
             info=node.info,
             reports=node.reports,
             applied=node.applied,
+            heard=self._is_heard(node, now),
         )
 
     def _holds_back(self, node: _Node, reason: str | None, now: Now) -> bool:
+        return not self._is_heard(node, now) and reason in {None, "lost"}
+
+    def _is_heard(self, node: _Node, now: Now) -> bool:
         connected_s = self._connected_s
         if connected_s is None or now.monotonic_s - connected_s >= HOLD_DOWN_S:
-            return False
-        heard_since = node.alive_s is not None and node.alive_s >= connected_s
-        return not heard_since and reason in {None, "lost"}
+            return True
+        return node.alive_s is not None and node.alive_s >= connected_s
 
 
 def _state_of(node: _Node, age_s: float | None) -> tuple[NodeState, str | None]:

@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from functools import cached_property
 from typing import Any, Final, Generic, TypeVar
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -31,7 +32,12 @@ class Codec(Generic[T]):
     """Reads one kind of message."""
 
     def __init__(self, model: Any) -> None:
-        self._adapter: TypeAdapter[T] = TypeAdapter(model)
+        self._model = model
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[T]:
+        # Made when it is used: no program reads all kinds of messages, and each costs memory.
+        return TypeAdapter(self._model)
 
     def decode(self, payload: bytes) -> T:
         """Read JSON bytes. Raises DecodeError."""

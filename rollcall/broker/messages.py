@@ -66,11 +66,19 @@ class Message(BaseModel):
         allow_inf_nan=False,
         hide_input_in_errors=True,
         serialize_by_alias=True,
+        # What a program never reads or writes costs it no memory.
+        defer_build=True,
     )
+
+
+# They are written on two threads: whichever comes first must not have to build them.
+_AT_ONCE: Final = ConfigDict(defer_build=False)
 
 
 class Online(Message):
     """A birth: the agent lives. Times in Unix seconds, `interval` the shortest in force."""
+
+    model_config = _AT_ONCE
 
     state: Literal["online"] = "online"
     since: Time
@@ -82,6 +90,8 @@ class Online(Message):
 
 class Offline(Message):
     """A goodbye (`stopped`, `shutdown`, `reboot`) or the last will (`lost`, without `since`)."""
+
+    model_config = _AT_ONCE
 
     state: Literal["offline"] = "offline"
     reason: Interrupted
@@ -213,7 +223,7 @@ class Applied(Message):
 class Fleet(Message):
     """The fleet document in force, as published; `rollcall.broker.fleet` reads `document`.
 
-    `file` is what it was made of, `lines` where in it each rule stands.
+    `file` names the file it was written in, `lines` the line of each rule's table there.
     """
 
     revision: Counter
@@ -281,6 +291,8 @@ class AlertEnded(Message):
 class ServiceOnline(Message):
     """A service lives; `health` is its own account of how it fares."""
 
+    model_config = _AT_ONCE
+
     state: Literal["online"] = "online"
     since: Time
     version: Line
@@ -289,6 +301,8 @@ class ServiceOnline(Message):
 
 class ServiceOffline(Message):
     """A service stopped, or was lost (the last will)."""
+
+    model_config = _AT_ONCE
 
     state: Literal["offline"] = "offline"
     reason: Interrupted

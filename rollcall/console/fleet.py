@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import tomli_w
@@ -13,14 +13,24 @@ from pydantic import JsonValue
 from rollcall.broker.fleet.differences import differences
 from rollcall.broker.fleet.inspection import Known
 from rollcall.broker.fleet.source import Source
+from rollcall.broker.messages import Fleet
 from rollcall.console import fleet_words as says
 from rollcall.console import words
 from rollcall.console.fleet_apply import already_in_force, put_into_force
 from rollcall.console.fleet_catalogue import collectors, defaults
-from rollcall.console.fleet_effective import rows
+from rollcall.console.fleet_effective import Row, rows
 from rollcall.console.fleet_file import Inspected, inspected, read_file
-from rollcall.console.fleet_situation import Situation, situation
-from rollcall.console.options import EXIT_WARNINGS, CommandError, Options, shared
+from rollcall.console.fleet_situation import Situation, is_valid, situation
+from rollcall.console.options import (
+    EXIT_OUT_OF_REACH,
+    EXIT_WARNINGS,
+    CommandError,
+    Options,
+    shared,
+)
+
+if TYPE_CHECKING:
+    from rollcall.recorder.fleet_revisions import Revision
 
 _USAGE: Final = 2
 
@@ -59,10 +69,10 @@ def check(options: Options, file: Path) -> int:
         _print_json({"valid": found.fleet is not None, **_findings(found)})
         return found.code
     for line in says.finding_lines(found.name, found.findings):
-        click.echo(line)
+        _say(line)
     verdict = "in order" if found.fleet else "refused"
     counted = says.counted(found.findings)
-    click.echo(f"{found.name}: {verdict}{f': {counted}' if counted else ''}")
+    _say(f"{found.name}: {verdict}{f': {counted}' if counted else ''}")
     return found.code
 
 
@@ -111,10 +121,10 @@ def rollback(options: Options, timeout_s: float, *, yes: bool) -> int:
     """
     settings = options.settings()
     seen = situation(settings.broker)
-    before = _previous(settings.recorder.database, seen)
+    before = _previous(settings.recorder.database, seen.in_force)
     name = f"revision {before.revision} of {words.iso(before.time_s)}"
     if not options.json:
-        click.echo(f"Back to {name}.", err=True)
+        _say(f"Back to {name}.", err=True)
     found = inspected(name, Source(before.document, {}), seen.known)
     return _replace(options, seen, found, yes=yes, timeout_s=timeout_s)
 
@@ -129,7 +139,9 @@ def show(options: Options, node: str | None) -> int:
     if node is not None:
         return _show_node(options, seen, node)
     if seen.in_force is None:
-        raise CommandError("no fleet document is in force", "rollcall fleet apply FILE")
+        beside = f"; unreadable retained messages: {seen.unreadable}" if seen.unreadable else ""
+        what = f"no fleet document is in force{beside}"
+        raise CommandError(what, "rollcall fleet apply FILE")
     if options.json:
         _print_json(
             {
@@ -142,10 +154,10 @@ def show(options: Options, node: str | None) -> int:
         return 0
     nodes = says.plural(len(seen.views), "node")
     follow = len(seen.views) - len(seen.drifts)
-    click.echo(f"# Revision {seen.in_force.revision}, followed by {follow} of {nodes}.")
-    click.echo(tomli_w.dumps(says.document_toml(seen.in_force.document)), nl=False)
+    _say(f"# Revision {seen.in_force.revision}, followed by {follow} of {nodes}.")
+    _say(tomli_w.dumps(says.document_toml(seen.in_force.document)).rstrip())
     for name, drift in seen.drifts.items():
-        click.echo(f"{name}: {drift}", err=True)
+        _say(f"{name}: {drift}", err=True)
     return 0
 
 
@@ -175,9 +187,9 @@ def _replace(
         told = {"revision": revision, "digest": answers.fleet.digest, "published": published}
         _print_json({**changes, **told, "nodes": answers.as_json()})
     else:
-        click.echo(f"Revision {revision} is in force{'' if published else ' already'}.")
+        _say(f"Revision {revision} is in force{'' if published else ' already'}.")
         for line in answers.lines():
-            click.echo(f"  {line}")
+            _say(f"  {line}")
     return 0 if answers.all_applied else EXIT_WARNINGS
 
 
@@ -192,14 +204,14 @@ def _changes(options: Options, seen: Situation, found: Inspected) -> dict[str, A
     """Say what is found and what changes; give both for `--json`."""
     if not options.json:
         for line in says.finding_lines(found.name, found.findings):
-            click.echo(line, err=True)
+            _say(line, err=True)
     told = _findings(found)
     if found.fleet is None:
         if not options.json:
-            click.echo(f"{found.name}: refused; nothing was changed", err=True)
+            _say(f"{found.name}: refused; nothing was changed", err=True)
         return {**told, "valid": False}
     if seen.fault and not options.json:
-        click.echo(f"{seen.fault}; compared with no document at all", err=True)
+        _say(f"{seen.fault}; compared with no document at all", err=True)
     before = seen.fleet()
     nodes = {
         **{name: {} for name in sorted(before.named_nodes | found.fleet.named_nodes)},
@@ -208,12 +220,12 @@ def _changes(options: Options, seen: Situation, found: Inspected) -> dict[str, A
     changes = differences(before, found.fleet, nodes)
     if not options.json:
         for line in says.difference_lines(changes, len(nodes)):
-            click.echo(line)
+            _say(line)
     return {**told, "valid": True, "fault": seen.fault, "changes": says.difference_json(changes)}
 
 
-def _previous(database: str, seen: Situation) -> Any:
-    """Give the newest document that is not the one in force. Raises CommandError."""
+def _previous(database: str, in_force: Fleet | None) -> "Revision":
+    """Give the newest valid document that is not the one in force. Raises CommandError."""
     # Imported here: only this asks a database, and its driver takes long to load.
     from rollcall.recorder.errors import RecorderError  # noqa: PLC0415 - see above
     from rollcall.recorder.fleet_revisions import fleet_revisions  # noqa: PLC0415 - see above
@@ -221,15 +233,14 @@ def _previous(database: str, seen: Situation) -> Any:
     try:
         known = fleet_revisions(database)
     except RecorderError as error:
-        raise CommandError(
-            str(error), "run it where the recorder runs, with its configuration", 5
-        ) from error
-    now = seen.in_force
+        remedy = "run it where the recorder runs, with its configuration"
+        raise CommandError(str(error), remedy, EXIT_OUT_OF_REACH) from error
     for each in known:
-        if now is None or (each.revision < now.revision and each.digest != now.digest):
+        is_other = in_force is None or each.digest != in_force.digest
+        if is_other and is_valid(each.document):
             return each
     raise CommandError(
-        "the database knows no earlier fleet document", "rollcall fleet apply FILE, from git"
+        "the database knows no other fleet document", "rollcall fleet apply FILE, from git"
     )
 
 
@@ -253,16 +264,16 @@ def _show_node(options: Options, seen: Situation, node: str) -> int:
         ]
         _print_json({**about, "values": values})
         return 0
-    click.echo(f"{node}: groups {', '.join(effective.groups) or 'none'}")
+    _say(f"{node}: groups {', '.join(effective.groups) or 'none'}")
     if about["drift"]:
-        click.echo(f"{node}: {about['drift']}", err=True)
+        _say(f"{node}: {about['drift']}", err=True)
     widths = [max(len(cell) for cell in column) for column in zip(*_cells(found), strict=True)]
     for key, value, origin in _cells(found):
-        click.echo(f"{key:<{widths[0]}}  {value:<{min(widths[1], 40)}}  {origin}".rstrip())
+        _say(f"{key:<{widths[0]}}  {value:<{min(widths[1], 40)}}  {origin}".rstrip())
     return 0
 
 
-def _cells(found: list[Any]) -> list[tuple[str, str, str]]:
+def _cells(found: list[Row]) -> list[tuple[str, str, str]]:
     return [
         (row.key, row.shown, f"{row.origin}; {row.remark}" if row.remark else row.origin)
         for row in found
@@ -274,4 +285,8 @@ def _findings(found: Inspected) -> dict[str, Any]:
 
 
 def _print_json(answer: Mapping[str, Any]) -> None:
-    click.echo(json.dumps({"schema": 1, **answer}, indent=2, ensure_ascii=False))
+    click.echo(json.dumps({"schema": 1, **answer}, indent=2))
+
+
+def _say(text: str, *, err: bool = False) -> None:
+    click.echo(words.printable(text), err=err)

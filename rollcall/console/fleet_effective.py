@@ -17,6 +17,8 @@ from rollcall.broker.messages import Applied
 from rollcall.console.fleet_catalogue import as_applied
 
 _DEFAULT: Final = "default"
+# A path to an option is `collectors`, the collector, the option; a longer one leads into a table.
+_OPTION: Final = 3
 _OF_THE_NODE: Final = "the node's own file"
 _RULE: Final = "rule "
 _HOLDS: Final = "holds"
@@ -59,6 +61,7 @@ def rows(
     expected = as_applied({name: effective.collectors.get(name, {}) for name in defaults})
     found = [_row(path, value, answered, expected) for path, value in said.items()]
     found += _of_plug_ins(answered, expected)
+    found += _beside(said, answered, expected)
     found += [
         Row(f"{_RULE}{rule}", True, ", ".join(fleet.askers_of(rule, node, labels)))
         for rule in fleet.rules_for(node, labels)
@@ -76,13 +79,35 @@ def _row(
     key = ".".join(path[1:] if path[0] == "collectors" else path)
     if path[0] != "collectors" or path[1] not in answered:
         return Row(key, value, origin)
-    name, option = path[1], path[2]
-    has, should = answered[name].get(option), expected.get(name, {}).get(option)
+    name, inner = path[1], path[2:]
+    has, should = _at(answered[name], inner), _at(expected.get(name, {}), inner)
     if has == should:
         return Row(key, value, origin)
     if origin == _DEFAULT:
         return Row(key, has, _OF_THE_NODE)
     return Row(key, value, origin, _ELSE.format(shown(has)))
+
+
+def _at(table: Mapping[str, JsonValue], path: Path) -> JsonValue:
+    value: JsonValue = {**table}
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _beside(
+    said: Mapping[Path, object],
+    answered: Mapping[str, Mapping[str, JsonValue]],
+    expected: Mapping[str, Mapping[str, JsonValue]],
+) -> Iterator[Row]:
+    """Give what a node has in a table beside what the document says there: groups of processes."""
+    for name, option in sorted({path[1:3] for path in said if len(path) > _OPTION}):
+        has, should = (_at(side.get(name, {}), (option,)) for side in (answered, expected))
+        if isinstance(has, dict) and isinstance(should, dict):
+            own = {key: value for key, value in has.items() if key not in should}
+            yield from (
+                Row(f"{name}.{option}.{key}", value, _OF_THE_NODE) for key, value in own.items()
+            )
 
 
 def _of_plug_ins(

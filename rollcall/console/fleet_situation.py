@@ -1,6 +1,9 @@
 """What the broker says about the fleet at one moment: the document in force, nodes, answers."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pydantic import JsonValue
 
 from rollcall.broker import fleet, messages
 from rollcall.broker.cluster import Cluster, NodeView
@@ -14,11 +17,15 @@ from rollcall.service.settings import Broker
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """`in_force` is the message, None without any; `views` are all nodes by name."""
+    """`in_force` is the message, None without any; `views` are all nodes by name.
+
+    `unreadable` counts the retained messages that could not be read; the document may be one.
+    """
 
     in_force: messages.Fleet | None
     views: dict[str, NodeView]
     drifts: dict[str, str]
+    unreadable: int = 0
 
     @property
     def labels(self) -> dict[str, dict[str, str]]:
@@ -41,28 +48,37 @@ class Situation:
 
     def fleet(self) -> Fleet:
         """Give the document in force, as far as it can be read: see `fault`."""
-        try:
-            return fleet.read(self.in_force.document) if self.in_force else fleet.built_in()
-        except FleetError:
+        if self.in_force is None or self.fault:
             return fleet.built_in()
+        return fleet.read(self.in_force.document)
 
     @property
     def fault(self) -> str | None:
         """Say that the document in force is invalid, so that nobody follows it."""
-        if self.in_force is None:
+        problems = _problems(self.in_force.document) if self.in_force else []
+        if not self.in_force or not problems:
             return None
-        try:
-            fleet.read(self.in_force.document)
-        except FleetError as error:
-            what = f"revision {self.in_force.revision}, published as it is, is invalid"
-            return f"{what} ({error.problems[0]}): nodes keep what they had"
-        return None
+        what = f"revision {self.in_force.revision}, published as it is, is invalid"
+        return f"{what} ({problems[0]}): nodes keep what they had"
+
+
+def is_valid(document: Mapping[str, JsonValue]) -> bool:
+    """Say whether nodes would take a document at all."""
+    return not _problems(document)
+
+
+def _problems(document: Mapping[str, JsonValue]) -> list[str]:
+    try:
+        fleet.read(document)
+    except FleetError as error:
+        return error.problems
+    return []
 
 
 def situation(broker: Broker) -> Situation:
     """Ask the broker. Raises CommandError with exit code 5 when it does not answer."""
     with linked(broker, OF_NODES) as link:
-        return situation_of(link.cluster)
+        return replace(situation_of(link.cluster), unreadable=link.unreadable)
 
 
 def situation_of(cluster: Cluster) -> Situation:

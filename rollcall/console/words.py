@@ -6,6 +6,8 @@ from typing import Final
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 _DAY_S: Final = 86_400
+_BASIC: Final = 0xFFFF
+_ESCAPES: Final = ("\\u{:04x}", "\\U{:08x}")
 
 
 def age(seconds: float | None) -> str:
@@ -36,3 +38,13 @@ def iso(time_s: float) -> str:
     """Write a moment (Unix seconds) as ISO 8601 in UTC, to the millisecond."""
     moment = dt.datetime.fromtimestamp(time_s, dt.UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def printable(text: str) -> str:
+    """Escape what a terminal would obey or hide, as TOML does; line ends stay."""
+    return "".join(
+        each
+        if each.isprintable() or each == "\n"
+        else _ESCAPES[ord(each) > _BASIC].format(ord(each))
+        for each in text
+    )

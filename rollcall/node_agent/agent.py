@@ -149,7 +149,10 @@ class Agent:
 
     def _follow_schedule(self) -> None:
         shortest_s = min(self._schedule.intervals.values(), default=self._settings.interval)
-        self._announcement.interval_s = shortest_s
+        if self._announcement.interval_s != shortest_s:
+            # Others judge by it how long we may be silent.
+            self._announcement.interval_s = shortest_s
+            self._client.announce()
 
     def _next_interval_s(self, collected: Collected) -> int:
         if collected.unsupported:
@@ -245,13 +248,15 @@ class Agent:
 
     def _hear_fleet(self, payload: bytes) -> None:
         before = self._steering.memory()
-        if self._steering.hear(payload):
-            memory = self._steering.memory()
-            if memory == before:
-                return
+        self._steering.hear(payload)
+        memory = self._steering.memory()
+        if memory != before:
             self._outgoing.remember(Memory.FLEET, memory, self._now())
             self._info_due_ms = 0
-            _log.info("fleet revision %d is in force", self._steering.applied.revision)
+            if payload:
+                _log.info("fleet revision %d is in force", self._steering.applied.revision)
+            else:
+                _log.info("there is no fleet document any more")
         self._steer()
 
     def _steer(self) -> None:

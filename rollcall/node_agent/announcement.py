@@ -5,6 +5,7 @@ from collections.abc import Callable
 from rollcall.broker.codec import DecodeError
 from rollcall.broker.messages import STATUS, Offline, Online, encode
 from rollcall.broker.topics import Kind, Topics
+from rollcall.node_agent.farewell import Reason
 
 
 class NodeAnnouncement:
@@ -12,6 +13,7 @@ class NodeAnnouncement:
 
     `next_session` counts a connection durably and is called on the network thread. `epoch`, `seq`
     (the newest number taken) and `interval_s` (the shortest in force) are set by the agent.
+    `reason` is asked at the end.
     """
 
     def __init__(
@@ -24,6 +26,7 @@ class NodeAnnouncement:
         epoch: str,
         seq: int,
         interval_s: int,
+        reason: Callable[[], Reason] = lambda: "stopped",
     ) -> None:
         self.topic = topics.topic(Kind.STATUS, node)
         self.epoch = epoch
@@ -31,6 +34,7 @@ class NodeAnnouncement:
         self.interval_s = interval_s
         self._next_session = next_session
         self._wall_s = wall_s
+        self._reason = reason
         self._session = 0
         self._since_s = 0.0
 
@@ -53,9 +57,14 @@ class NodeAnnouncement:
         )
 
     def goodbye(self) -> bytes:
-        """Give the message of an agent that was told to stop."""
+        """Give the message of an agent that was told to stop, or whose host goes down."""
         return encode(
-            Offline(reason="stopped", since=self._wall_s(), session=self._session, epoch=self.epoch)
+            Offline(
+                reason=self._reason(),
+                since=self._wall_s(),
+                session=self._session,
+                epoch=self.epoch,
+            )
         )
 
     def is_denied_by(self, payload: bytes) -> bool:

@@ -9,7 +9,6 @@ from pydantic import JsonValue
 from rollcall.broker.messages import Receipt
 from rollcall.node_agent.resend import (
     REPORTS_IN_BATCH,
-    UNRECEIPTED_AFTER_MS,
     Batch,
     Resend,
     pack,
@@ -84,7 +83,7 @@ class BacklogSender:
                 return
 
     def _send_batch(self, now: Taken) -> bool:
-        old_ms = now.boottime_ms - UNRECEIPTED_AFTER_MS
+        old_ms = now.boottime_ms - self._resend.unreceipted_after_ms
         through = max(self._resend.through, self._spool.last_taken_before(now.boot, old_ms))
         waiting = self._spool.waiting(through, self._resend.spans, REPORTS_IN_BATCH)
         told = any(batch.tells for batch in self._resend.under_way)

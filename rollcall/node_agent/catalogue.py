@@ -2,11 +2,14 @@
 
 import sys
 from collections.abc import Iterator
+from typing import Final
 
 from pydantic_core import to_json
 
 from rollcall.node_agent.collectors import DECLARATIONS
 from rollcall.node_agent.collectors.declaration import Declaration, Field
+from rollcall.node_agent.collectors.exec import declaration as exec_declaration
+from rollcall.node_agent.collectors.textfile import Textfile
 from rollcall.node_agent.options import Options
 
 _OPENING = """\
@@ -45,10 +48,20 @@ value and not already the mean of the interval, their mean as `avg_`. The field 
 is."""
 
 
+_OF_ONES_OWN = """\
+## Measurements of one's own
+
+Two more kinds of collectors are switched on by the host's own file; how, and what they take, is in
+[agent](agent.md#measurements-of-ones-own). Their fields are what they find. A program reports under
+the name it has in that file. A Python package may bring more."""
+_PROGRAM: Final = exec_declaration("exec")
+
+
 def text() -> str:
     """Give the page in Markdown."""
     sections = ("\n".join(_section(declared)) for declared in DECLARATIONS)
-    return "\n\n".join((_OPENING, *sections)) + "\n"
+    own = ("\n".join(_section(declared)) for declared in (Textfile.declaration, _PROGRAM))
+    return "\n\n".join((_OPENING, *sections, _OF_ONES_OWN, *own)) + "\n"
 
 
 def _section(declared: Declaration) -> Iterator[str]:

@@ -1,10 +1,12 @@
-"""How collectors see a host: files, file systems and clocks, and nothing else.
+"""How collectors see a host: files, file systems, clocks, and what its own programs say.
 
 A real, a recorded and a simulated host look the same through it.
 """
 
 import os
+import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -13,6 +15,9 @@ from rollcall.node_agent import clock
 from rollcall.node_agent.schedule import Moment
 
 _CHUNK_BYTES: Final = 64 * 1024
+_MAX_ANSWER_BYTES: Final = 1024 * 1024
+# The kernel hands such a file out whole, as it does all of sysfs: no second read for its end.
+_PROCESS_STAT: Final = re.compile(r"/proc/\d+/stat")
 TIME_SERVICE_MARK: Final = "/run/systemd/timesync/synchronized"
 
 
@@ -57,6 +62,12 @@ class Host(Protocol):
     def file_system(self, mount_point: str) -> FileSystem:
         """Ask a mounted file system for its sizes; blocks while its device does."""
 
+    def ask(self, command: Sequence[str], timeout_s: float) -> str:
+        """Give what a program of the system prints; blocks while it runs, also raises TimeoutError.
+
+        One that fails raises ChildProcessError with what it complained of.
+        """
+
     def clock_error_s(self) -> float:
         """Give the largest error of the kernel's clock."""
 
@@ -95,12 +106,13 @@ class LinuxHost:
         # less than half as long.
         descriptor = os.open(self._prefix + path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            parts = []
-            while part := os.read(descriptor, _CHUNK_BYTES):
-                parts.append(part)
+            text = os.read(descriptor, _CHUNK_BYTES)
+            if not path.startswith("/sys/") and _PROCESS_STAT.fullmatch(path) is None:
+                while part := os.read(descriptor, _CHUNK_BYTES):
+                    text += part
         finally:
             os.close(descriptor)
-        return b"".join(parts).decode("utf-8", "surrogateescape")
+        return text.decode("utf-8", "surrogateescape")
 
     def listing(self, folder: str) -> list[str]:
         """Give the names in a folder, sorted. Raises OSError."""
@@ -124,6 +136,20 @@ class LinuxHost:
             inodes=found.f_files,
             free_inodes=found.f_ffree,
         )
+
+    def ask(self, command: Sequence[str], timeout_s: float) -> str:
+        """Run a program of the system. Raises OSError."""
+        # Imported by those who run one: most hosts do not, and memory is dear.
+        from rollcall.node_agent.collectors import exec as programs  # noqa: PLC0415 - see above
+
+        ended = programs.run(command, timeout_s, _MAX_ANSWER_BYTES)
+        if ended.printed_too_much:
+            raise OSError(f"{command[0]} printed over {_MAX_ANSWER_BYTES} bytes")
+        if ended.code is None:
+            raise TimeoutError(f"{command[0]} did not end within {timeout_s:g} s")
+        if ended.code != 0:
+            raise ChildProcessError(f"{command[0]}: {ended.complaint or ended.code}")
+        return ended.output.decode(errors="replace")
 
     def clock_error_s(self) -> float:
         """Ask the kernel. Raises OSError."""

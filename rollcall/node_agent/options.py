@@ -18,6 +18,7 @@ How the parts meet:
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from typing import Annotated, Final, Self
 
 from pydantic import (
@@ -48,6 +49,11 @@ def _seconds(written: object) -> object:
 Interval = Annotated[int, BeforeValidator(_seconds), Field(ge=1, le=21_600)]
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
 Patterns = tuple[Annotated[str, Field(min_length=1, max_length=255)], ...]
+
+
+def fits(name: str, patterns: Patterns) -> bool:
+    """Say whether one of `patterns` fits the whole of a name."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 class Options(BaseModel):

@@ -13,11 +13,12 @@ from pydantic import JsonValue
 
 from rollcall.broker import session
 from rollcall.broker.codec import DecodeError
-from rollcall.broker.messages import EVENT, RECEIPT, encode
+from rollcall.broker.messages import EVENT, RECEIPT, Backlog, Eviction, encode
 from rollcall.broker.topics import Kind, Topics, branch_of
 from rollcall.node_agent.account import Account
 from rollcall.node_agent.announcement import NodeAnnouncement
 from rollcall.node_agent.backlog import BacklogSender, Publisher
+from rollcall.node_agent.spans import Span
 from rollcall.node_agent.spool import Spool
 from rollcall.node_agent.spool_file import SpoolError
 from rollcall.node_agent.spooled import Item, Memory, Stored, Taken
@@ -25,6 +26,7 @@ from rollcall.node_agent.spooled import Item, Memory, Stored, Taken
 _log = logging.getLogger(__name__)
 
 _HEAL_EVERY_MS: Final = 60_000
+_SPANS_IN_MESSAGE: Final = 500
 
 T = TypeVar("T")
 
@@ -40,6 +42,9 @@ class Client(Publisher, Protocol):
 
     def reconnect(self) -> None:
         """Connect anew, with another last will."""
+
+    def announce(self) -> None:
+        """Say again that we live, as something in it has changed."""
 
 
 class Outgoing:
@@ -69,6 +74,7 @@ class Outgoing:
         )
         self._newest: dict[str, Stored] = {}
         self._unheard_events: list[Stored] = []
+        self._forsaken: list[tuple[str, Span]] = []
         self._heal_due_ms = 0
 
     # Taking
@@ -119,6 +125,7 @@ class Outgoing:
         for collector in self._newest:
             self._publish_newest(collector)
         self._publish_events()
+        self._tell_what_is_forsaken()
         self._backlog.connected(now)
 
     def disconnected(self) -> None:
@@ -191,18 +198,40 @@ class Outgoing:
         while self._spool.renewals:
             renewal = self._spool.renewals.pop(0)
             detail = {"reason": renewal.reason, "previous_epoch": renewal.epoch_before}
+            if renewal.epoch_before is not None:
+                self._forsaken += [(renewal.epoch_before, span) for span in renewal.forsaken]
             self.tell("epoch", detail, now)
 
+    def _tell_what_is_forsaken(self) -> None:
+        """Say, at every connection, which numbers of earlier epochs nobody should wait for.
+
+        No receipt speaks of an epoch that is over; saying it again does no harm.
+        """
+        for epoch in {epoch for epoch, _ in self._forsaken}:
+            spans = [span for of, span in self._forsaken if of == epoch]
+            for at in range(0, len(spans), _SPANS_IN_MESSAGE):
+                some = spans[at : at + _SPANS_IN_MESSAGE]
+                evicted: list[Eviction] = [(first, last, "forgotten") for first, last in some]
+                told = encode(Backlog(epoch=epoch, evicted=evicted))
+                self._client.publish(self._topics.topic(Kind.BACKLOG, self._node), told)
+
     def _publish_newest(self, collector: str) -> None:
-        stored = self._newest[collector]
-        # What it was made of has been checked: checking it again would cost as much as reading.
-        report = {"epoch": self._spool.epoch, **self._spool.content(stored)}
         self._client.publish(
             self._topics.topic(Kind.METRICS, self._node, collector),
-            json.dumps(report, ensure_ascii=False, separators=(",", ":")).encode(),
+            self._report(self._newest[collector]).encode(),
             retain=True,
             expiry_s=branch_of(Kind.METRICS).expiry_s,
         )
+
+    def _report(self, stored: Stored) -> str:
+        """Give the message of a report: what was stored, with its number before it.
+
+        What it is made of has been checked and written once: again would cost as much as reading.
+        """
+        if stored.taken.synced:
+            return f'{{"epoch":"{self._spool.epoch}","seq":{stored.seq},{stored.item.body[1:]}'
+        report = {"epoch": self._spool.epoch, **self._spool.content(stored)}
+        return json.dumps(report, ensure_ascii=False, separators=(",", ":"))
 
     def _publish_events(self) -> None:
         unheard = self._unheard_events

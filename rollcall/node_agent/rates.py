@@ -24,6 +24,18 @@ class Counters(Generic[Key]):
     counts: Mapping[Key, float]
 
 
+# A column of counters of something that has a name, and an identity of its own beside it.
+Column = tuple[str, str, str]
+
+
+def by_name(found: Mapping[Column, float]) -> dict[str, dict[str, float]]:
+    """Sort what was found by the names of the things: `{name: {column: number}}`."""
+    sorted_: dict[str, dict[str, float]] = {}
+    for (name, _, column), number in found.items():
+        sorted_.setdefault(name, {})[column] = number
+    return sorted_
+
+
 def increases(before: Counters[Key] | None, now: Counters[Key]) -> dict[Key, float]:
     """Give how much each counter grew; those that are new or were reset are left out."""
     if before is None:

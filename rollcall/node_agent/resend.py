@@ -1,8 +1,10 @@
 """When to send old reports again, and in what batches. Pure: times are arguments.
 
-A batch is under way until everything in it is receipted, or until its time is over; then its
-reports wait like all others. At most two are under way. Each batch that comes to nothing doubles
-the patience with the next, from 30 s to 10 min, spread by jitter; a receipt for one ends that.
+What no receipt has covered in 30 s, or in the time of three receipts where they come more seldom,
+is taken for lost. A batch is under way until everything in it is receipted, or until its time is
+over; then its reports wait like all others. At most two are under way. Each batch that comes to
+nothing doubles the patience with the next, from 30 s to 10 min, spread by jitter; a receipt for one
+ends that.
 """
 
 import gzip
@@ -15,7 +17,7 @@ from pydantic import JsonValue
 from rollcall.broker.messages import MAX_BATCH_BYTES, Backlog, Eviction, encode
 from rollcall.node_agent.spans import Span
 
-UNRECEIPTED_AFTER_MS: Final = 30_000
+_UNRECEIPTED_AFTER_MS: Final = 30_000
 REPORTS_IN_BATCH: Final = 200
 _LONGEST_MS: Final = 600_000
 _RECEIPT_WITHIN_MS: Final = 5_000
@@ -40,7 +42,9 @@ class Resend:
 
     def __init__(self, jitter: Callable[[], float]) -> None:
         self._jitter = jitter
-        self._patience_ms = UNRECEIPTED_AFTER_MS
+        self._patience_ms = _UNRECEIPTED_AFTER_MS
+        self._receipted_ms: int | None = None
+        self._period_ms = 0
         self._batches: tuple[Batch, ...] = ()
         self._opens_ms: int | None = None
         self._is_receipted = False
@@ -62,6 +66,11 @@ class Resend:
         return self._through
 
     @property
+    def unreceipted_after_ms(self) -> int:
+        """How long a report may be without a receipt before it is sent again."""
+        return min(max(_UNRECEIPTED_AFTER_MS, 3 * self._period_ms), _LONGEST_MS)
+
+    @property
     def is_quiet(self) -> bool:
         """Whether nothing is under way or held back until a receipt comes."""
         return not self._batches and self._is_receipted
@@ -80,9 +89,13 @@ class Resend:
         self._batches = ()
         self._opens_ms = None
         self._is_receipted = False
+        self._receipted_ms = None
 
     def receipted(self, now_ms: int, through: int) -> None:
         """Note a receipt that has been settled: what is left up to `through` is missing there."""
+        if self._receipted_ms is not None:
+            self._period_ms = now_ms - self._receipted_ms
+        self._receipted_ms = now_ms
         self._through = max(self._through, through)
         self._is_receipted = True
         if self._opens_ms is not None:
@@ -92,7 +105,7 @@ class Resend:
         """Forget the batches of which nothing waits any more."""
         left = tuple(batch for batch in self._batches if is_open(batch))
         if len(left) < len(self._batches):
-            self._patience_ms = UNRECEIPTED_AFTER_MS
+            self._patience_ms = self.unreceipted_after_ms
         self._batches = left
 
     def may_send(self, now_ms: int) -> bool:
@@ -107,7 +120,8 @@ class Resend:
     def sent(self, now_ms: int, numbers: Sequence[int], *, tells: bool) -> None:
         """Note a batch that was sent with these numbers, and perhaps evictions."""
         span = (numbers[0], numbers[-1]) if numbers else _NOTHING
-        until_ms = now_ms + round(self._patience_ms * self._jitter())
+        patience_ms = max(self._patience_ms, self.unreceipted_after_ms)
+        until_ms = now_ms + round(patience_ms * self._jitter())
         self._batches = (*self._batches, Batch(span, tells, until_ms))
 
 

@@ -8,7 +8,7 @@ its own process.
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -201,6 +201,10 @@ class SimulatedHost:
         filled = ((self.wall_s() / _FILL_S) + chance(self._seed, "fill")) % 1.0
         base = 0.3 + 0.3 * chance(self._seed, "disk")
         return _file_system(self._machine.disk_bytes, base + 0.35 * filled)
+
+    def ask(self, command: Sequence[str], timeout_s: float) -> str:  # noqa: ARG002 - it asks nobody
+        """Raise FileNotFoundError: it has no programs."""
+        raise FileNotFoundError(2, "the simulated host has no such program", command[0])
 
     def clock_error_s(self) -> float:
         """Give the error of a clock that a time service looks after."""

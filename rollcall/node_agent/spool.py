@@ -114,7 +114,7 @@ class Spool:
             return False
         try:
             with self.transaction():
-                spool_file.move(memory, self._db, self._session)
+                moved = spool_file.move(memory, self._db, self._session)
         except SpoolError as error:
             _log.debug("%s still refuses: %s", self.path, error)
             self._db.close()
@@ -123,7 +123,7 @@ class Spool:
             return False
         memory.close()
         self.in_memory = False
-        self.renewals.append(Renewal("healed", before))
+        self.renewals.append(Renewal("healed", before, moved))
         self._recall()
         _log.info("%s can be written again", self.path)
         return True
@@ -327,13 +327,13 @@ class Spool:
     def _begun(self, path: Path) -> sqlite3.Connection:
         db = spool_file.connect(path)
         try:
-            epoch_before = spool_file.begin(db, boot=self._boot, identity=self._identity)
+            renewal = spool_file.begin(db, boot=self._boot, identity=self._identity)
         except BaseException:
             db.close()
             raise
-        if epoch_before is not None:
-            _log.warning("this spool comes from another machine: new epoch")
-            self.renewals.append(Renewal("copied", epoch_before))
+        if renewal is not None:
+            _log.warning("this spool comes from another machine or system: new epoch")
+            self.renewals.append(renewal)
         return db
 
     def _undo(self) -> None:

@@ -13,7 +13,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from rollcall.node_agent.spooled import Identity, Memory
+from rollcall.node_agent.spans import Span, merged
+from rollcall.node_agent.spooled import Identity, Memory, Renewal
 
 _log = logging.getLogger(__name__)
 
@@ -62,22 +63,28 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def begin(db: sqlite3.Connection, *, boot: str, identity: Identity) -> str | None:
+def begin(db: sqlite3.Connection, *, boot: str, identity: Identity) -> Renewal | None:
     """Make the tables ready and mark the file as in use, in one synced commit.
 
-    After a power cut the numbers go on beyond all that may have been given. Gives the epoch before
-    when this file turns out to be another machine's and got a new one. Raises sqlite3.DatabaseError
-    when it is damaged, SpoolError when it is of a newer version than this program.
+    After a power cut the numbers go on beyond all that may have been given. Gives the renewal
+    when this file turns out to be another machine's and got a new epoch. On the same board it was
+    this machine's own before it was reinstalled: nobody else gives the old numbers out any more.
+    Raises sqlite3.DatabaseError when it is damaged, SpoolError when it is of a newer version than
+    this program.
     """
     with _synced(db):
         _upgrade(db)
         opened_in = recalled(db, "open")
         if opened_in not in {None, boot}:
             _skip_numbers(db)
-        epoch_before = None
+        renewal = None
         known = recalled(db, "identity")
         if known is not None and identity.is_another_than(_identity(known)):
             epoch_before = recalled(db, "epoch")
+            if identity.is_on_the_board_of(_identity(known)):
+                renewal = Renewal("reinstalled", epoch_before, unreceipted(db))
+            else:
+                renewal = Renewal("copied", epoch_before)
             begin_epoch(db)
         remember(db, "identity", identity.text())
         remember(db, "open", boot)
@@ -86,7 +93,7 @@ def begin(db: sqlite3.Connection, *, boot: str, identity: Identity) -> str | Non
         (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
-    return epoch_before
+    return renewal
 
 
 def end(db: sqlite3.Connection) -> None:
@@ -133,8 +140,11 @@ def note_evicted(db: sqlite3.Connection, first: int, last: int, reason: str) -> 
     )
 
 
-def move(source: sqlite3.Connection, target: sqlite3.Connection, session: int) -> None:
-    """Put what waits in `source` behind what waits in `target`, within a transaction there."""
+def move(source: sqlite3.Connection, target: sqlite3.Connection, session: int) -> tuple[Span, ...]:
+    """Put what waits in `source` behind what waits in `target`, within a transaction there.
+
+    Gives the numbers that it had in `source`, and those that were evicted there.
+    """
     rows = source.execute(f"SELECT {_COLUMNS} FROM report ORDER BY seq")  # noqa: S608 - only our own words
     target.executemany(f"INSERT INTO report ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)  # noqa: S608 - likewise
     offsets = source.execute("SELECT boot, offset_ms FROM boots")
@@ -146,6 +156,13 @@ def move(source: sqlite3.Connection, target: sqlite3.Connection, session: int) -
     target.execute(
         "UPDATE meta SET value = max(CAST(value AS INTEGER), ?) WHERE key = 'session'", (session,)
     )
+    return unreceipted(source)
+
+
+def unreceipted(db: sqlite3.Connection) -> tuple[Span, ...]:
+    """Give the numbers of what waits, and of what was evicted and not yet told for good."""
+    waits = db.execute("SELECT seq, seq FROM report UNION SELECT first, last FROM evicted")
+    return tuple(merged(waits))
 
 
 def used_bytes(db: sqlite3.Connection) -> int:

@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rollcall.node_agent.spans import Span
+
 
 class Memory(StrEnum):
     """What a spool remembers of its host beside the reports.
@@ -79,13 +81,16 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """That there is another epoch, and why: `damaged copied refused healed`.
+    """That there is another epoch, and why: `damaged copied reinstalled refused healed`.
 
-    The file was damaged or copied from elsewhere, or the disk refused, and later healed.
+    The file was damaged, copied from another machine, or left by another system on this one; or the
+    disk refused, and later healed. `forsaken`
+    are numbers of the epoch before that will never come: what they stood for has others now.
     """
 
     reason: str
     epoch_before: str | None
+    forsaken: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,10 @@ class Identity:
         reinstalled = bool(self.machine and other.machine) and self.machine != other.machine
         moved = bool(self.boards and other.boards) and self.boards.isdisjoint(other.boards)
         return reinstalled or moved
+
+    def is_on_the_board_of(self, other: "Identity") -> bool:
+        """Say whether both are certainly on the same hardware."""
+        return not self.boards.isdisjoint(other.boards)
 
     def text(self) -> str:
         """Write it for the file."""

@@ -8,11 +8,10 @@ about options alone: no program, file or folder of this host ever comes from it.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
-from rollcall.broker import fleet
 from rollcall.broker.codec import DecodeError
 from rollcall.broker.commands import CommandRefused
 from rollcall.broker.messages import FLEET, Applied
@@ -22,6 +21,9 @@ from rollcall.node_agent.collectors import DECLARATIONS
 from rollcall.node_agent.collectors.declaration import AnySource, Declaration
 from rollcall.node_agent.options import Options, read
 from rollcall.service.settings import Agent as AgentSettings
+
+if TYPE_CHECKING:
+    from rollcall.node_agent.fleet_here import Meant
 
 _MAX_PROBLEMS: Final = 100
 _MAX_PROBLEM_CHARACTERS: Final = 500
@@ -100,16 +102,13 @@ class Steering:
         """
         try:
             message = FLEET.decode(payload) if payload else None
-            document = fleet.read(message.document) if message else None
+            meant = self._meant(message)
         except DecodeError as error:
-            self._refusal = f"a fleet document that cannot be read: {error}"
-            return False
-        except fleet.FleetError as error:
-            self._refusal = f"a fleet document that is invalid: {error}"
+            self._refusal = f"a fleet document that is refused: {error}"
             return False
         self._refusal = None
         self._message, self._payload = message, payload
-        self._follow(document)
+        self._follow(meant)
         return True
 
     def memory(self) -> str:
@@ -137,22 +136,23 @@ class Steering:
         if not payload or not self.hear(payload):
             self._options = self._wanted.options
 
-    def _follow(self, document: fleet.Fleet | None) -> None:
-        """Merge: the local file, templates in their order, the node's own table."""
+    def _meant(self, message: FleetMessage | None) -> "Meant | None":
+        if message is None:
+            return None
+        # Imported when there is a document: see there.
+        from rollcall.node_agent.fleet_here import meant_for  # noqa: PLC0415 - as said above
+
+        return meant_for(self._node, self._settings, message)
+
+    def _follow(self, meant: "Meant | None") -> None:
+        """Put what is meant for this node into force, or else what its own file says."""
         tables: Mapping[str, Mapping[str, JsonValue]] = self._settings.collectors
         self.groups, self.description = (), self._settings.description
-        if document is not None:
-            local: dict[str, JsonValue] = {
-                "collectors": {name: {**each} for name, each in tables.items()},
-                "description": self._settings.description,
-            }
-            found = document.effective(
-                self._node, self._settings.labels, below=[fleet.Layer("local file", local)]
-            )
+        if meant is not None:
             tables, self.groups, self.description = (
-                found.collectors,
-                found.groups,
-                found.description,
+                meant.collectors,
+                meant.groups,
+                meant.description,
             )
         self._options, self._faults = read(
             _kinds(self._wanted),

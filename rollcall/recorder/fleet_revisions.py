@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from rollcall.recorder.errors import RecorderError
 
 _QUERY: Final = (
-    "SELECT revision, ts, digest, document FROM fleet_history ORDER BY revision DESC, ts DESC"
+    "SELECT revision, ts, digest, document FROM fleet_history ORDER BY ts DESC, revision DESC"
 )
 
 

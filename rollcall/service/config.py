@@ -66,7 +66,7 @@ def load(file: Path | None, environ: Mapping[str, str] = os.environ) -> Settings
         table = tree.setdefault(section, {})
         if isinstance(table, dict):
             table[key] = value
-    _expand_credentials(tree, environ)
+    _expand_credentials(tree, environ.get("CREDENTIALS_DIRECTORY"))
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
@@ -115,12 +115,12 @@ def _value(raw: str) -> Any:
         return raw
 
 
-def _expand_credentials(tree: dict[str, Any], environ: Mapping[str, str]) -> None:
-    folder = environ.get("CREDENTIALS_DIRECTORY")
-    for table in tree.values():
-        for key, value in table.items() if folder and isinstance(table, dict) else ():
-            if key.endswith("_file") and isinstance(value, str):
-                table[key] = value.replace(_CREDENTIALS, str(folder))
+def _expand_credentials(table: dict[str, Any], folder: str | None) -> None:
+    for key, value in table.items() if folder else ():
+        if isinstance(value, dict):
+            _expand_credentials(value, folder)
+        elif key.endswith("_file") and isinstance(value, str):
+            table[key] = value.replace(_CREDENTIALS, str(folder))
 
 
 def _fault(

@@ -27,6 +27,23 @@ Place = Annotated[Path, AfterValidator(Path.expanduser)]
 Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 
 
+_SECONDS_IN: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+Span = Annotated[str, Field(pattern=r"^[0-9]{1,6}[smhd]$")]
+Rate = Annotated[str, Field(pattern=r"^[0-9]{1,6}/[smhd]$")]
+
+
+def seconds_of(span: str) -> float:
+    """Give the seconds of a `Span` such as `2m`."""
+    return float(int(span[:-1]) * _SECONDS_IN[span[-1]])
+
+
+def per_second(rate: str) -> float:
+    """Give how many a second a `Rate` such as `20/h` allows."""
+    count, _, unit = rate.partition("/")
+    return int(count) / _SECONDS_IN[unit]
+
+
 class Section(BaseModel):
     """A section of the file: an unknown key is an error, and errors never quote a value."""
 
@@ -143,6 +160,25 @@ class Alerts(Section):
     )
 
 
+class Receiver(Section):
+    """One receiver that rules name: people's addresses, or programs."""
+
+    to: list[str] = Field([], description="addresses of the readers")
+    max_rate: Rate | None = Field(None, description="default: that of [mail]")
+    webhook: str | None = Field(
+        None, pattern=r"^https?://[^\s]+$", description="URL that gets each message as JSON"
+    )
+    webhook_secret_file: Place | None = Field(
+        None, description="file that holds the secret by which its messages are signed"
+    )
+    webhook_ca_file: Place | None = Field(
+        None, description="certificate authority of the webhook's server"
+    )
+    apprise_file: Place | None = Field(
+        None, description="file of Apprise URLs, one a line; needs the package apprise"
+    )
+
+
 class Mail(Section):
     """Who gets mail, and through which server."""
 
@@ -159,6 +195,23 @@ class Mail(Section):
     folder: Place = Field(
         default_factory=lambda: data_folder() / "mail",
         description="where mails go as .eml files while no host is set",
+    )
+    ehlo: Text = Field("", description="how we call ourselves to the server, where it minds")
+    max_rate: Rate = Field("20/h", description="mails to one receiver; the rest goes as a digest")
+    burst: Annotated[int, Field(ge=1, le=1000)] = Field(
+        5, description="so many mails may go at once before `max_rate` holds"
+    )
+    digest_at: str = Field(
+        "07:00",
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
+        description="when the daily digest of severity info goes, in the time of this host",
+    )
+    late_after: Span = Field(
+        "2m", description="an unsent mail older than this gives way to one that tells all"
+    )
+    give_up_after: Span = Field("48h", description="how long a failing mail is tried")
+    receivers: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,19}$")], Receiver] = Field(
+        {}, description='more receivers, by name: [mail.receivers.ops] to = ["ops@example.org"]'
     )
 
 

@@ -24,7 +24,7 @@ from rollcall.broker.credentials import Authority
 from rollcall.broker.messages import REPLY, Command, encode
 from rollcall.broker.mosquitto_conf import Profile
 from rollcall.broker.session import BrokerError
-from tests.support.own_broker import OwnBroker
+from tests.support.own_broker import OwnBroker, rollcall
 from tests.support.program import ProgramUnderTest
 from tests.support.waiting import wait_until
 
@@ -355,6 +355,20 @@ def test_a_command_is_carried_out_once_in_time_and_from_those_alone_who_may(
         wait_until(lambda: alerts.publish(topic, told("again")) == 0 and answered("again"))
         assert [known for known, _ in answers] == ["again"]
         alerts.publish(topic, b"", retain=True)
+
+
+def test_an_administrator_commands_and_a_service_does_not(
+    mutual: OwnBroker, tmp_path: Path
+) -> None:
+    def command(identity: str) -> subprocess.CompletedProcess[str]:
+        file = mutual.folder / "identities" / identity / "rollcall.toml"
+        return rollcall("--config", str(file), "command", "n4", "ping")
+
+    with agent_of(mutual, "n4", tmp_path):
+        wait_until(lambda: command("admin").returncode == 0)
+        refused = command("lcd")
+        assert refused.returncode == 1
+        assert "lets this identity give no commands" in refused.stderr
 
 
 # Exhausting the broker

@@ -40,6 +40,12 @@ def intervals(agents: SteeredAgents, node: str) -> list[int]:
     return changes([report["interval"] for report in agents.heard(node, Kind.METRICS, "cpu")])
 
 
+def told(agents: SteeredAgents, node: str) -> dict[str, Any]:
+    """Give what a node told of itself last; empty before the first."""
+    newest: dict[str, Any] = (agents.heard(node, Kind.INFO) or [{}])[-1]
+    return newest
+
+
 def infos(agents: SteeredAgents, node: str) -> list[Any]:
     """Give what a node told of itself, each change once."""
     return changes(agents.heard(node, Kind.INFO))
@@ -61,8 +67,8 @@ def test_a_template_reaches_those_it_is_for_at_once_and_a_late_comer_too(
     for node in FIVE:
         agents.start(node, role="edge" if node == "pi-1" else "none")
     agents.wait_for_revision(1)
-    wait_until(lambda: agents.heard("db-2", Kind.INFO)[-1].get("description") == "in the cellar")
-    wait_until(lambda: agents.heard("pi-1", Kind.INFO)[-1]["groups"] == ["all", "edge"])
+    wait_until(lambda: told(agents, "db-2").get("description") == "in the cellar")
+    wait_until(lambda: told(agents, "pi-1").get("groups") == ["all", "edge"])
     assert not agents.applied("pi-1")["collectors"]["disk"]["enabled"]
     wait_until(lambda: all(agents.heard(node, Kind.METRICS, "cpu") for node in FIVE))
 
@@ -76,6 +82,7 @@ def test_a_template_reaches_those_it_is_for_at_once_and_a_late_comer_too(
     assert min(quickest_s) < 1.0
     for node in ("web-1", "web-2"):
         agents.wait_for_interval(node, "cpu", 1)
+    wait_until(lambda: agents.heard("web-1", Kind.STATUS)[-1]["interval"] == 1)
     agents.start("web-3")
     wait_until(lambda: agents.applied("web-3").get("revision") == 4)
     wait_until(lambda: intervals(agents, "web-3") == [1])

@@ -197,6 +197,25 @@ def test_show_gives_the_document_back_and_tells_where_each_value_comes_from(
     assert "the broker knows no such node" in err
 
 
+def test_a_broker_that_lost_everything_gets_the_document_back_from_the_database(
+    desk: Desk, agents: SteeredAgents, broker: BrokerUnderTest
+) -> None:
+    agents.start("web-1")
+    agents.wait_for_revision(0)
+    assert desk.apply()[0] == 0
+    lost = desk.retained()
+    desk.record(lost, 1000)
+    broker.stop()
+    broker.start()
+    wait_until(lambda: broker.subscribe_for(TOPICS.topic(Kind.APPLIED, "web-1")))
+    code, _, err = desk("show")
+    assert (code, "no fleet document is in force" in err) == (1, True)
+    assert desk.json("show", "--effective", "web-1")["drift"] == "fleet revision 1, which is gone"
+    assert desk("rollback", "--yes")[0] == 0
+    back = desk.retained()
+    assert (back.revision, back.digest) == (2, lost.digest)
+
+
 def test_a_document_with_a_fault_is_published_nowhere(desk: Desk, broker: BrokerUnderTest) -> None:
     desk.edit('interval = "5s"', 'intervall = "5s"')
     fault = (
@@ -215,6 +234,15 @@ def test_a_document_with_a_fault_is_published_nowhere(desk: Desk, broker: Broker
     assert code == 78
     assert "is not TOML" in out
     assert broker.subscribe_for(FLEET) == []
+
+
+def test_what_cannot_be_read_is_said_and_replaced(desk: Desk, broker: BrokerUnderTest) -> None:
+    broker.publish(FLEET, b"rubbish", retain=True)
+    code, _, err = desk("show")
+    assert code == 1
+    assert "no fleet document is in force; unreadable retained messages: 1" in err
+    assert desk.apply()[0] == 0
+    assert desk.retained().revision == 1
 
 
 def test_nothing_is_put_into_force_unless_somebody_agrees(
@@ -279,4 +307,22 @@ def test_without_a_database_there_is_no_way_back(desk: Desk) -> None:
     desk.record(desk.retained(), 1000)
     code, _, err = desk("rollback", "--yes")
     assert code == 1
-    assert "no earlier fleet document" in err
+    assert "no other fleet document" in err
+
+
+def test_the_way_back_leads_past_what_nobody_could_follow(
+    desk: Desk, broker: BrokerUnderTest
+) -> None:
+    assert desk.apply()[0] == 0
+    good = desk.retained()
+    desk.record(good, 1000)
+    for revision in (2, 3):
+        wrong = sealed({"grups": {}, "groups": {f"g{revision}": []}}, revision)
+        desk.record(wrong, 1000 * revision)
+        broker.publish(FLEET, encode(wrong), retain=True)
+    code, _, err = desk("diff", str(desk.file))
+    assert code == 0
+    assert "revision 3, published as it is, is invalid (grups: unknown key" in err
+    assert desk("rollback", "--yes")[0] == 0
+    back = desk.retained()
+    assert (back.revision, back.digest) == (4, good.digest)

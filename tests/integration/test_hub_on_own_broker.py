@@ -49,7 +49,15 @@ def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OwnBroker]:
         yield broker
 
 
-def test_every_program_works_with_what_the_access_list_gives_it(hub: OwnBroker) -> None:
+def steered(hub: OwnBroker, identity: str, file: Path) -> subprocess.CompletedProcess[str]:
+    """Put a fleet document into force as an administrator would, or somebody else."""
+    configuration = hub.opened.identity(identity).configuration
+    return rollcall("fleet", "apply", str(file), "--yes", "--config", str(configuration))
+
+
+def test_every_program_works_with_what_the_access_list_gives_it(
+    hub: OwnBroker, tmp_path: Path
+) -> None:
     with Probe(hub.operator()) as operator:
         operator.subscribe("rollcall/v1/receipt/n1", "rollcall/v1/service/+/status")
         online: set[str] = set()
@@ -68,6 +76,16 @@ def test_every_program_works_with_what_the_access_list_gives_it(hub: OwnBroker) 
     done = rollcall("status", "--json", "--config", str(admin))
     assert done.returncode == 0, done.stderr
     assert [node["node"] for node in json.loads(done.stdout)["nodes"]] == ["n1"]
+    file = tmp_path / "fleet.toml"
+    file.write_text(
+        '[groups]\nall = ["*"]\n[templates.base]\ngroups = ["all"]\nrules = ["too_hot"]'
+    )
+    refused = steered(hub, "recorder", file)
+    assert refused.returncode == 1
+    assert "the broker does not let us publish the fleet document" in refused.stderr
+    applied = steered(hub, "admin", file)
+    assert applied.returncode == 0, applied.stderr
+    assert "applied by   n1" in applied.stdout
     checked = rollcall("broker", "check", "--folder", str(hub.folder))
     assert checked.returncode == 0, checked.stdout
     assert " ok   recorder      is connected" in checked.stdout

@@ -128,6 +128,24 @@ def test_a_stopped_agent_says_goodbye_and_ends_well(
     assert abs(status["since"] - time.time()) < 5
 
 
+def test_an_agent_whose_host_reboots_says_so(
+    broker: BrokerUnderTest,
+    listener: Listener,
+    start: Agents,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    systemctl = tmp_path / "bin" / "systemctl"
+    systemctl.parent.mkdir()
+    systemctl.write_text("#!/bin/sh\necho '12 reboot.target start waiting'\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{systemctl.parent}:{os.environ['PATH']}")
+    process = start("--simulate", "1")
+    wait_until(lambda: listener.all(CPU))
+    assert end(process, signal.SIGTERM) == 0
+    assert retained(broker)[STATUS]["reason"] == "reboot"
+
+
 def test_a_restart_goes_on_with_epoch_numbers_and_a_higher_session(
     listener: Listener, start: Agents
 ) -> None:

@@ -67,6 +67,7 @@ class ScriptedClient:
         self.ready = False
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self.reconnects = 0
+        self.announced = 0
         self.emptied: list[str] = []
         self.stop = threading.Event()
         self._clock = clock
@@ -104,6 +105,9 @@ class ScriptedClient:
             decoded = BACKLOG.decode(payload).model_dump() if topic == BACKLOG_TOPIC else None
             self.sent.append((topic, decoded or json.loads(payload)))
         return self.ready
+
+    def announce(self) -> None:
+        self.announced += 1
 
     def reconnect(self) -> None:
         self.reconnects += 1

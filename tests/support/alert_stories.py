@@ -10,8 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from rollcall.alerts.engine import Engine
-from rollcall.alerts.grouping import Incident, MailKind, due, opened
-from rollcall.alerts.state import Change
+from rollcall.alerts.flapping import Turns
+from rollcall.alerts.grouping import Incident, MailKind
+from rollcall.alerts.grouping import Told as AlertTold
+from rollcall.alerts.incidents import Incidents
+from rollcall.alerts.inhibition import Inhibition
+from rollcall.alerts.rules import Rule
+from rollcall.alerts.state import Change, Key
 from rollcall.broker import fleet, messages
 from rollcall.broker.cluster import Cluster, Now
 from rollcall.broker.topics import Address, Kind
@@ -31,45 +36,97 @@ def steps(series: str) -> Iterator[str]:
 
 
 class Story:
-    """One node, one held clock; `told` collects the mails as (seconds, kind, incident)."""
+    """Nodes and one held clock; `told` collects the mails as (seconds, kind, incident).
 
-    def __init__(self, document: Mapping[str, Any], *, interval_s: int = 10) -> None:
-        self.fleet = fleet.read(document, everywhere=True)
+    `said` is what people were told of each alert, each time that it was something else.
+    `wall_ahead_s` is how far a step of our own wall clock has put it off; `silenced` are alerts
+    that somebody has silenced.
+    """
+
+    def __init__(
+        self, document: Mapping[str, Any], *, interval_s: int = 10, everywhere: bool = True
+    ) -> None:
+        self.fleet = fleet.read(document, everywhere=everywhere)
         self.engine = Engine(self.fleet)
         self.cluster = Cluster()
-        self.incidents: dict[str, Incident] = {}
+        self.inhibition = Inhibition()
+        self.drawn = 0
+        self.incidents = Incidents(self._draw)
         self.interval_s = interval_s
         self.at_s = 0.0
         self.seq = 0
+        self.session = 1
         self.fired: list[float] = []
         self.ended: list[tuple[float, str]] = []
         self.told: list[Told] = []
+        self.silenced: dict[Key, str] = {}
+        self.stored_turns: dict[Key, Turns | None] = {}
+        self.said: dict[Key, list[AlertTold]] = {}
         self.clock_behind_s = 0.0
         self.clock_marked = False
+        self.wall_ahead_s = 0.0
         self._rebooted_s = 5000.0
 
     @property
     def now(self) -> Now:
-        return Now(START + self.at_s, self._rebooted_s + self.at_s)
+        return Now(START + self.at_s + self.wall_ahead_s, self._rebooted_s + self.at_s)
 
-    def online(self) -> None:
+    @property
+    def mails(self) -> list[tuple[float, str]]:
+        return [(at, kind.value) for at, kind, _ in self.told]
+
+    def _draw(self, _bits: int) -> int:
+        self.drawn += 1
+        return self.drawn
+
+    def online(
+        self, node: str = NODE, session: int | None = None, *, replayed: bool = False
+    ) -> None:
         birth = messages.Online(
-            since=START, session=1, epoch=EPOCH, interval=self.interval_s, seq=self.seq
+            since=START,
+            session=self.session if session is None else session,
+            epoch=EPOCH,
+            interval=self.interval_s,
+            seq=self.seq,
         )
-        self.fold(Address(Kind.STATUS, NODE), messages.encode(birth))
+        self.fold(Address(Kind.STATUS, node), messages.encode(birth), replayed=replayed)
 
-    def offline(self, reason: messages.Interrupted = "lost") -> None:
-        will = messages.Offline(reason=reason, session=1, epoch=EPOCH)
-        self.fold(Address(Kind.STATUS, NODE), messages.encode(will))
+    def offline(
+        self,
+        reason: messages.Interrupted = "lost",
+        node: str = NODE,
+        session: int | None = None,
+        *,
+        replayed: bool = False,
+    ) -> None:
+        number = self.session if session is None else session
+        will = messages.Offline(reason=reason, session=number, epoch=EPOCH)
+        self.fold(Address(Kind.STATUS, node), messages.encode(will), replayed=replayed)
+
+    def announce(self, labels: Mapping[str, str], node: str = NODE) -> None:
+        info = messages.Info(
+            hostname=node, agent="1.0.0", interval=self.interval_s, labels=dict(labels)
+        )
+        self.fold(Address(Kind.INFO, node), messages.encode(info))
 
     def fold(self, address: Address, payload: bytes, *, replayed: bool = False) -> None:
         self.cluster.fold(address, payload, replayed=replayed, now=self.now)
 
-    def report(self, step: str, *, instance: str = "", replayed: bool = False) -> None:
-        """Bring one report; its collector and field are those of `cpu.percent`."""
+    def report(
+        self,
+        step: str,
+        *,
+        instance: str = "",
+        replayed: bool = False,
+        node: str = NODE,
+        metric: str = "cpu.percent",
+        seq: int | None = None,
+    ) -> None:
+        """Bring one report of one field."""
         self.seq += 1
+        collector, _, field = metric.partition(".")
         number: float | None = float(step) if re.fullmatch(r"-?[0-9.]+", step) else None
-        fields: dict[str, Any] = {"percent": number}
+        fields: dict[str, Any] = {field: number}
         body: dict[str, Any] = {"fields": fields}
         if instance:
             body = {"instances": {instance: fields}}
@@ -80,17 +137,18 @@ class Story:
         report = messages.Report.model_validate(
             {
                 "epoch": EPOCH,
-                "seq": self.seq,
+                "seq": seq or self.seq,
                 "time": START + self.at_s - self.clock_behind_s,
                 "interval": self.interval_s,
                 "clock": "unsynchronized" if self.clock_marked else None,
                 **body,
             }
         )
-        self.fold(Address(Kind.METRICS, NODE, "cpu"), messages.encode(report), replayed=replayed)
-        view = self.cluster.node(NODE, self.now)
+        address = Address(Kind.METRICS, node, collector)
+        self.fold(address, messages.encode(report), replayed=replayed)
+        view = self.cluster.node(node, self.now)
         assert view is not None
-        self.apply(self.engine.take_report(view, "cpu", replayed=replayed, now=self.now))
+        self.apply(self.engine.take_report(view, collector, replayed=replayed, now=self.now))
 
     def apply(self, changes: list[Change]) -> None:
         for change in changes:
@@ -100,18 +158,27 @@ class Story:
                 self.fired.append(self.at_s)
             elif was and not now:
                 self.ended.append((self.at_s, change.reason))
-            if was or now:
-                name = change.key.rule
-                rule = self.engine.rules[name]
-                held = self.incidents.get(name) or opened(rule, len(self.told) * 1000 + 1, self.now)
-                self.incidents[name] = held.with_change(change, self.now)
+        self.incidents.take(changes, self.rule_of, self.labels_of, self.now)
 
-    def play(self, series: str, *, instance: str = "") -> None:
+    def rule_of(self, key: Key) -> Rule | None:
+        return self.engine.rule_for(key)
+
+    def labels_of(self, node: str) -> Mapping[str, str]:
+        view = self.cluster.node(node, self.now)
+        return view.info.labels if view and view.info else {}
+
+    def adopt(self, document: Mapping[str, Any], *, everywhere: bool = True) -> list[Change]:
+        self.fleet = fleet.read(document, everywhere=everywhere)
+        changes = self.engine.adopt(self.fleet)
+        self.apply(changes)
+        return changes
+
+    def play(self, series: str, *, instance: str = "", metric: str = "cpu.percent") -> None:
         """Report by report, with the seconds between them passing tick by tick."""
         for step in steps(series):
             if step != "_":
                 self.online()
-                self.report(step, instance=instance)
+                self.report(step, instance=instance, metric=metric)
             self.tell()
             self.pass_time(self.interval_s)
 
@@ -125,31 +192,32 @@ class Story:
         self.tell()
 
     def tell(self) -> None:
-        for name, incident in list(self.incidents.items()):
-            decision = due(incident, self.engine.rules[name].timing, self.now.monotonic_s)
-            if incident.is_over_untold:
-                del self.incidents[name]
-            elif decision.kind is not None:
-                self.told.append((self.at_s, decision.kind, incident.id))
-                self.incidents[name] = incident.with_mail(self.now)
-                if decision.kind is MailKind.END:
-                    del self.incidents[name]
+        held = {**self.inhibition.step(self.engine, self.rule_of), **self.silenced}
+        for incident, decision in self.incidents.due(self.rule_of, held, self.now):
+            assert decision.kind is not None
+            self.told.append((self.at_s, decision.kind, incident.id))
+            after = self.incidents.told(incident, self.now, held)
+            for key, member in after.members.items():
+                if member.told is not incident.members[key].told:
+                    self.said.setdefault(key, []).append(member.told)
 
     def restart(self, down_s: float) -> None:
         """Lose everything but what the database keeps, on a host whose monotonic clock restarts."""
         kept = [replace(alert, counted_s=None, missing_s=None) for alert in self.engine]
+        self.stored_turns.update(self.incidents.changed_turns())
+        turns = [turns for turns in self.stored_turns.values() if turns]
         self.engine = Engine(self.fleet)
         self.at_s += down_s
         self._rebooted_s -= down_s + 4000
-        self.incidents = {
-            name: replace(
-                incident,
-                opened_s=self.now.monotonic_s,
-                told_s=None
-                if incident.told_at is None
-                else self.now.monotonic_s - (self.now.wall_s - incident.told_at),
-            )
-            for name, incident in self.incidents.items()
-        }
+        incidents = [self._as_stored(incident) for incident in self.incidents.open]
+        self.incidents = Incidents(self._draw)
+        self.incidents.restore(incidents, turns)
+        self.inhibition = Inhibition()
         self.cluster = Cluster()
         self.apply(self.engine.restore(kept))
+
+    def _as_stored(self, incident: Incident) -> Incident:
+        told_s = None
+        if incident.told_at is not None:
+            told_s = self.now.monotonic_s - (self.now.wall_s - incident.told_at)
+        return replace(incident, opened_s=self.now.monotonic_s, told_s=told_s)

@@ -1,6 +1,7 @@
 """Recorded hosts: files from a folder, and beside them what is no file."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,9 +13,9 @@ HOSTS: Final = Path(__file__).parent.parent / "fixtures" / "hosts"
 class RecordedHost(LinuxHost):
     """A host at one recorded moment, `t0` or `t1`."""
 
-    def __init__(self, name: str, moment: str) -> None:
-        super().__init__(HOSTS / name / moment)
-        told = (HOSTS / name / moment / "host.json").read_text("utf-8")
+    def __init__(self, name: str, moment: str, hosts: Path = HOSTS) -> None:
+        super().__init__(hosts / name / moment)
+        told = (hosts / name / moment / "host.json").read_text("utf-8")
         self._told: dict[str, Any] = json.loads(told)
 
     @property
@@ -40,6 +41,9 @@ class RecordedHost(LinuxHost):
             return FileSystem(**self._told["file_systems"][mount_point])
         except KeyError:
             raise FileNotFoundError(2, "No such file or directory", mount_point) from None
+
+    def ask(self, command: Sequence[str], timeout_s: float) -> str:  # noqa: ARG002 - see Host
+        raise FileNotFoundError(2, "No such file or directory", command[0])
 
     def clock_error_s(self) -> float:
         return float(self._told["clock_error_s"])

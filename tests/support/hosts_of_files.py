@@ -1,18 +1,23 @@
 """A host made of texts, changed between two readings."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rollcall.node_agent.host import LinuxHost
 
 
 class HostOfFiles(LinuxHost):
-    """A host below a folder, with clocks moved by hand. What is `refused` fails when it is read."""
+    """A host below a folder, with clocks moved by hand. What is `refused` fails when it is read.
+
+    Programs are what `answers` says by their names.
+    """
 
     def __init__(self, folder: Path, files: dict[str, str]) -> None:
         super().__init__(folder)
         self.folder = folder
         self.at_s = 1000.0
         self.refused: set[str] = set()
+        self.answers: dict[str, str] = {}
         self.write(files)
 
     @property
@@ -39,6 +44,12 @@ class HostOfFiles(LinuxHost):
 
     def boottime_s(self) -> float:
         return self.at_s
+
+    def ask(self, command: Sequence[str], timeout_s: float) -> str:  # noqa: ARG002 - see Host
+        answer = self.answers.get(command[0])
+        if answer is None:
+            raise FileNotFoundError(2, "No such file or directory", command[0])
+        return answer
 
     def later(self, seconds: float, files: dict[str, str] | None = None) -> "HostOfFiles":
         self.at_s += seconds

@@ -75,7 +75,7 @@ class BrokerClient:
         self._session = session or Session()
         self._announcement = announcement
         self._subscriptions = list(subscriptions)
-        self._inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._acknowledged: deque[tuple[int, int, str]] = deque()
         self._unacknowledged: dict[int, float] = {}
         self._fence = threading.Lock()
@@ -156,8 +156,13 @@ class BrokerClient:
             item = self._inbox.get(timeout=timeout_s) if timeout_s > 0 else self._inbox.get_nowait()
         except queue.Empty:
             return None
-        self._heal_status(item)
+        if item is not None:
+            self._heal_status(item)
         return item
+
+    def wake(self) -> None:
+        """Let `receive` give None at once, whoever calls and on which thread."""
+        self._inbox.put(None)
 
     def publish(
         self, topic: str, payload: bytes, *, retain: bool = False, expiry_s: int | None = None

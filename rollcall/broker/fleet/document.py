@@ -20,6 +20,9 @@ class _Settings(Table):
     rules: list[RuleName] = Field(
         [], description="rules that hold there, beside those of other templates"
     )
+    override: dict[RuleName, dict[str, JsonValue]] = Field(
+        {}, description="keys of rules by rule, laid over what the rule has everywhere else"
+    )
     collectors: Collectors = Field(
         {}, description="options by collector; those of each are listed in [metrics](metrics.md)"
     )
@@ -55,6 +58,9 @@ class Document(Table):
         {}, description="by name, in order: of two that say the same key, the later one wins"
     )
     nodes: dict[NodeName, NodeTable] = Field({}, description="by node name; wins over templates")
+    rule_defaults: dict[str, JsonValue] = Field(
+        {}, description="keys of every rule that neither it nor a built-in one of its name has"
+    )
     rules: dict[RuleName, dict[str, JsonValue]] = Field(
         {}, description="rules by name; laid over the built-in one of that name"
     )

@@ -34,7 +34,6 @@ class _Groups:
     """Who is in which group. Names and labels are looked up; only patterns are tried one by one."""
 
     def __init__(self, groups: Mapping[str, Sequence[str]]) -> None:
-        self._order = tuple(groups)
         self._by_name: dict[str, set[str]] = {}
         self._by_label: dict[tuple[str, str], set[str]] = {}
         self._by_pattern = []
@@ -56,7 +55,7 @@ class _Groups:
         found |= self._by_name.get(node, set())
         for label in labels.items():
             found |= self._by_label.get(label, set())
-        return tuple(group for group in self._order if group in found)
+        return tuple(sorted(found))
 
 
 class Membership:
@@ -77,7 +76,7 @@ class Membership:
         }
 
     def groups_of(self, node: str, labels: Mapping[str, str]) -> tuple[str, ...]:
-        """Name the groups of a node, in the document's order."""
+        """Name the groups of a node, sorted."""
         return self._groups.of(node, labels)
 
     def templates_of(self, node: str, labels: Mapping[str, str]) -> tuple[str, ...]:

@@ -62,12 +62,13 @@ class Known:
 
 def inspect(source: Source, known: Known) -> tuple[Fleet | None, list[Finding]]:
     """Give the document, None if it is refused, and everything to be said, in the file's order."""
-    document, rules, problems = examine(source.table)
-    fleet = Fleet(document, rules)
+    document, rules, keys, problems = examine(source.table)
+    fleet = Fleet(document, rules, keys)
     found = [
         *((Level.FAULT, problem) for problem in problems),
         *_settings(document, known),
         *_together(document, known),
+        *_overrides_together(fleet, document, known),
         *_metrics(document, known),
         *_groups(document, known),
         *((Level.WARNING, f"rules.{name}: nobody asks for it") for name in fleet.unused_rules()),
@@ -139,25 +140,44 @@ def _together(document: Document, known: Known) -> Iterator[tuple[Level, str]]:
                     yield Level.FAULT, f"{place}: together with what else holds on {node}: {fault}"
 
 
+def _overrides_together(
+    fleet: Fleet, document: Document, known: Known
+) -> Iterator[tuple[Level, str]]:
+    """Judge overrides that are right in each table and do not fit together on a node."""
+    if any(table.override for _, table in _tables(document)):
+        seen = set()
+        for node, labels in _asked_for(document, known).items():
+            alike = fleet.likeness(node, labels)
+            if alike not in seen:
+                seen.add(alike)
+                yield from ((Level.FAULT, each) for each in fleet.conflicts_on(node, labels))
+
+
 def _asked_for(document: Document, known: Known) -> dict[str, Labels]:
     return {**{node: {} for node in document.nodes}, **(known.nodes or {})}
 
 
 def _metrics(document: Document, known: Known) -> Iterator[tuple[Level, str]]:
     """Judge the metrics that rules of the document name."""
-    for rule, table in document.rules.items():
+    tables = [(f"rules.{rule}", table) for rule, table in document.rules.items()]
+    tables += [
+        (f"{place}.override.{rule}", keys)
+        for place, each in _tables(document)
+        for rule, keys in each.override.items()
+    ]
+    for path, table in tables:
         beside = table.get("and")
-        for place, inner in ((rule, table), (f"{rule}.and", beside)):
+        for place, inner in ((path, table), (f"{path}.and", beside)):
             metric = inner.get("metric") if isinstance(inner, dict) else None
             if not isinstance(metric, str):
                 continue
             name, _, field = metric.partition(".")
             collector = known.collectors.get(name)
             if collector is None:
-                yield _unknown_collector(f"rules.{place}.metric", name, known)
+                yield _unknown_collector(f"{place}.metric", name, known)
             elif collector.fields is not None and field not in collector.fields:
                 near = nearest(metric, [f"{name}.{each}" for each in sorted(collector.fields)])
-                yield Level.FAULT, f'rules.{place}.metric: nothing measures "{metric}"{near}'
+                yield Level.FAULT, f'{place}.metric: nothing measures "{metric}"{near}'
 
 
 def _groups(document: Document, known: Known) -> Iterator[tuple[Level, str]]:

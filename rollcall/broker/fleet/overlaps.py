@@ -6,11 +6,12 @@ from typing import Final
 from pydantic import JsonValue
 from pydantic_core import to_json
 
-from rollcall.broker.fleet.document import Document, Template
+from rollcall.broker.fleet.document import Document, NodeTable, Template
 from rollcall.broker.fleet.effective import Membership
 from rollcall.broker.fleet.merge import Path
 
 _NAMED: Final = 3
+_OVERRIDE: Final = "override"
 # What one template has over another: path, winner, loser.
 _Clash = tuple[Path, str, str]
 
@@ -26,7 +27,7 @@ def overridden(
     """
     said = {name: dict(_leaves(template)) for name, template in document.templates.items()}
     clashes: dict[_Clash, list[str]] = {}
-    for templates, winners, on in _meetings(document, nodes):
+    for templates, winners, on in _meetings(document, said, nodes):
         for clash in _clashes(templates, said):
             path, winner, _ = clash
             if winners is None or winners.get(path) == f"templates.{winner}":
@@ -40,7 +41,9 @@ def overridden(
 
 
 def _meetings(
-    document: Document, nodes: Mapping[str, Mapping[str, str]] | None
+    document: Document,
+    said: Mapping[str, dict[Path, JsonValue]],
+    nodes: Mapping[str, Mapping[str, str]] | None,
 ) -> Iterator[tuple[tuple[str, ...], Mapping[Path, str] | None, list[str]]]:
     """Give which templates meet, in order, whose each value is there, and on which nodes."""
     if nodes is None:
@@ -51,8 +54,14 @@ def _meetings(
     for node, labels in nodes.items():
         alike.setdefault(membership.likeness(node, labels), []).append(node)
     for on in alike.values():
-        effective = membership.effective(on[0], nodes[on[0]])
-        yield effective.templates, effective.origins, on
+        node = on[0]
+        effective = membership.effective(node, nodes[node])
+        winners = {path: f"templates.{name}" for name in effective.templates for path in said[name]}
+        if node in document.nodes:
+            winners |= dict.fromkeys(_overrides(document.nodes[node]), f"nodes.{node}")
+        # Of collectors, a later table may also have taken a key away.
+        of_rules = {path: origin for path, origin in winners.items() if path[0] == _OVERRIDE}
+        yield effective.templates, {**effective.origins, **of_rules}, on
 
 
 def _bound_to_meet(document: Document) -> Iterator[tuple[str, str]]:
@@ -66,19 +75,29 @@ def _bound_to_meet(document: Document) -> Iterator[tuple[str, str]]:
                 yield earlier, later
 
 
-def _clashes(templates: tuple[str, ...], said: Mapping[str, dict[Path, JsonValue]]) -> set[_Clash]:
-    clashes = set()
+def _clashes(templates: tuple[str, ...], said: Mapping[str, dict[Path, JsonValue]]) -> list[_Clash]:
+    clashes = []
     for number, winner in enumerate(templates):
         for path, value in said[winner].items():
             wins = all(path not in said[later] for later in templates[number + 1 :])
-            for loser in templates[:number] if wins else ():
-                if said[loser].get(path, value) != value:
-                    clashes.add((path, winner, loser))
+            losers = templates[:number] if wins else ()
+            clashes += [
+                (path, winner, loser) for loser in losers if said[loser].get(path, value) != value
+            ]
     return clashes
 
 
 def _leaves(template: Template) -> Iterator[tuple[Path, JsonValue]]:
     yield from _leaves_of({**template.collectors}, ("collectors",))
+    yield from _overrides(template).items()
+
+
+def _overrides(table: Template | NodeTable) -> dict[Path, JsonValue]:
+    return {
+        (_OVERRIDE, rule, key): value
+        for rule, keys in table.override.items()
+        for key, value in keys.items()
+    }
 
 
 def _leaves_of(table: Mapping[str, JsonValue], above: Path) -> Iterator[tuple[Path, JsonValue]]:

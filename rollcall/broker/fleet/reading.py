@@ -26,8 +26,9 @@ def read_document(table: Mapping[str, JsonValue]) -> tuple[Document, list[str]]:
         _drop(rest, [part for part in fault["loc"] if part != "[key]"], fault["type"] == "missing")
     if rest == table:
         return Document(), problems
-    document, more = read_document(rest)
-    return document, problems + more
+    # What is missing now is missing because we took it away.
+    document, _ = read_document(rest)
+    return document, problems
 
 
 def _drop(table: Any, path: list[int | str], is_missing: bool) -> None:  # noqa: FBT001 - one caller
@@ -37,7 +38,12 @@ def _drop(table: Any, path: list[int | str], is_missing: bool) -> None:  # noqa:
         if not _has(table, part):
             return
         table = table[part]
-    if _has(table, last):
+    if not _has(table, last):
+        return
+    if above == ["groups"] and not isinstance(table[last], list):
+        # Templates name it: that it is there at all stays true.
+        table[last] = []
+    else:
         del table[last]
 
 

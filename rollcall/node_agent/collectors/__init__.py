@@ -34,7 +34,7 @@ _BUILT_IN: Final[tuple[tuple[Declaration, Callable[[Any, Account], Collector]], 
     (Temperature.declaration, lambda *_: Temperature()),
     (Power.declaration, lambda _, account: Power(account)),
     (Processes.declaration, lambda options, _: Processes(options)),
-    (System.declaration, lambda *_: System()),
+    (System.declaration, lambda options, _: System(options)),
     (AgentItself.declaration, lambda _, account: AgentItself(account)),
 )
 DECLARATIONS: Final[tuple[Declaration, ...]] = tuple(declared for declared, _ in _BUILT_IN)

@@ -11,7 +11,6 @@ out, named in the error, and not asked again until it has answered; the others a
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Final
 
 from pydantic import Field
@@ -26,7 +25,7 @@ from rollcall.node_agent.collectors.declaration import (
     state,
 )
 from rollcall.node_agent.host import FileSystem, Host
-from rollcall.node_agent.options import BlockingOptions, Patterns
+from rollcall.node_agent.options import BlockingOptions, Patterns, fits
 
 _IMAGES: Final = frozenset({"squashfs", "iso9660", "udf", "erofs"})
 _WITHOUT_DEVICE_BUT_LOCAL: Final = frozenset({"zfs"})
@@ -183,13 +182,9 @@ def choose(
     def is_meant(mount: Mount) -> bool:
         if mount.point == "/":
             return True
-        if any(
-            fnmatchcase(each, pattern)
-            for each in (mount.fstype, mount.point)
-            for pattern in exclude
-        ):
+        if fits(mount.fstype, exclude) or fits(mount.point, exclude):
             return False
-        far = any(fnmatchcase(mount.fstype, kind) for kind in _REMOTE)
+        far = fits(mount.fstype, _REMOTE)
         return remote if far else mount.fstype in kinds
 
     chosen: dict[str, Mount] = {}

@@ -5,7 +5,6 @@ media are left out.
 """
 
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from typing import Final
 
 from pydantic import Field
@@ -20,8 +19,8 @@ from rollcall.node_agent.collectors.declaration import (
     gauge,
 )
 from rollcall.node_agent.host import Host
-from rollcall.node_agent.options import Patterns, SampledOptions
-from rollcall.node_agent.rates import Counters, increases
+from rollcall.node_agent.options import Patterns, SampledOptions, fits
+from rollcall.node_agent.rates import Column, Counters, by_name, increases
 
 _SECTOR_BYTES: Final = 512
 _COLUMNS: Final = {
@@ -33,9 +32,6 @@ _COLUMNS: Final = {
     "write_ms": 10,
     "busy_ms": 12,
 }
-
-# A disk is its name and its device number: another one in its place starts anew.
-_Key = tuple[str, str, str]
 
 
 class DiskioOptions(SampledOptions):
@@ -69,7 +65,7 @@ class Diskio:
 
     def __init__(self, options: DiskioOptions) -> None:
         self._excluded = options.exclude
-        self._before: Counters[_Key] | None = None
+        self._before: Counters[Column] | None = None
 
     def collect(self, host: Host) -> Found:
         """Read `/proc/diskstats`. Raises UnsupportedError, OSError, ValueError."""
@@ -80,31 +76,31 @@ class Diskio:
         counts = parse(host.read("/proc/diskstats"), disks)
         before, self._before = self._before, Counters(at_s, counts)
         elapsed_s = at_s - before.at_s if before else 0.0
-        grown: dict[str, dict[str, float]] = {name: {} for name, _, _ in counts}
-        for (name, _, column), more in increases(before, self._before).items():
-            grown[name][column] = more
-        instances = {name: rates(more, elapsed_s) for name, more in grown.items()}
-        for (name, _, column), total in counts.items():
-            if column == "read_sectors":
-                instances[name]["read_bytes"] = total * _SECTOR_BYTES
-            elif column == "written_sectors":
-                instances[name]["written_bytes"] = total * _SECTOR_BYTES
-        return Found(instances=instances)
+        grown = by_name(increases(before, self._before))
+        return Found(
+            instances={
+                name: rates(grown.get(name, {}), elapsed_s)
+                | {
+                    "read_bytes": int(totals["read_sectors"]) * _SECTOR_BYTES,
+                    "written_bytes": int(totals["written_sectors"]) * _SECTOR_BYTES,
+                }
+                for name, totals in by_name(counts).items()
+            }
+        )
 
     def _chosen(self, host: Host) -> frozenset[str]:
         if not host.exists("/proc/diskstats") or not host.exists("/sys/block"):
             return frozenset()
         # A slash in the name of a device is an exclamation mark in the name of its folder.
         names = (name.replace("!", "/") for name in host.listing("/sys/block"))
-        return frozenset(
-            name
-            for name in names
-            if not any(fnmatchcase(name, pattern) for pattern in self._excluded)
-        )
+        return frozenset(name for name in names if not fits(name, self._excluded))
 
 
-def parse(text: str, disks: Iterable[str]) -> dict[_Key, int]:
-    """Give the counters of these disks by name, device number and column. Raises ValueError."""
+def parse(text: str, disks: Iterable[str]) -> dict[Column, int]:
+    """Give the counters of these disks by name, device number and column. Raises ValueError.
+
+    Another disk in the place of one has another number, and starts anew.
+    """
     found = {}
     for line in text.splitlines():
         columns = line.split()

@@ -37,11 +37,7 @@ class Ended:
     code: int | None
     output: bytes
     complaint: str
-
-    @property
-    def printed_too_much(self) -> bool:
-        """Whether the output was cut."""
-        return len(self.output) > _MAX_OUTPUT_BYTES
+    printed_too_much: bool
 
 
 def declaration(name: str) -> Declaration:
@@ -89,8 +85,11 @@ def parse(text: str) -> Found:
     return found
 
 
-def run(command: Sequence[str], timeout_s: float) -> Ended:
-    """Run a program to its end, at most `timeout_s`. Raises OSError when it cannot be started."""
+def run(command: Sequence[str], timeout_s: float, most_bytes: int = _MAX_OUTPUT_BYTES) -> Ended:
+    """Run a program to its end, at most `timeout_s`, or until it has printed over `most_bytes`.
+
+    Raises OSError when it cannot be started.
+    """
     process = subprocess.Popen(  # noqa: S603 - the command stands in this host's own file
         command,
         stdin=subprocess.DEVNULL,
@@ -102,18 +101,19 @@ def run(command: Sequence[str], timeout_s: float) -> Ended:
     assert process.stdout is not None
     assert process.stderr is not None
     with process.stdout as output, process.stderr as complaint, _exit_of(process) as exited:
-        heard = _Heard(output.fileno(), complaint.fileno())
+        heard = _Heard(output.fileno(), complaint.fileno(), most_bytes)
         in_time = heard.listen(exited, time.monotonic() + timeout_s)
         _end_group(process, exited)
     last_line = bytes(heard.complaint).decode(errors="replace").strip().rpartition("\n")[2]
     code = process.returncode if in_time else None
-    return Ended(code, bytes(heard.output), last_line)
+    return Ended(code, bytes(heard.output), last_line, len(heard.output) > most_bytes)
 
 
 class _Heard:
     """What has come through the two pipes, within bounds."""
 
-    def __init__(self, output: int, complaint: int) -> None:
+    def __init__(self, output: int, complaint: int, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
         self._output = output
         self._complaint = complaint
         self.output = bytearray()
@@ -126,7 +126,7 @@ class _Heard:
         with selectors.DefaultSelector() as selector:
             for descriptor in (self._output, self._complaint, exited):
                 selector.register(descriptor, selectors.EVENT_READ)
-            while len(self.output) <= _MAX_OUTPUT_BYTES:
+            while len(self.output) <= self._most_bytes:
                 ready = [key.fd for key, _ in selector.select(max(0, until_s - time.monotonic()))]
                 if not ready:
                     return False

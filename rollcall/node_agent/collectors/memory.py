@@ -1,6 +1,7 @@
 """Memory and swap; see proc_meminfo(5) and the kernel's `vmstat`."""
 
 import re
+from typing import Final
 
 from rollcall.node_agent.collectors.declaration import (
     OF_MEAN,
@@ -13,6 +14,9 @@ from rollcall.node_agent.collectors.declaration import (
 from rollcall.node_agent.host import Host
 from rollcall.node_agent.options import SampledOptions
 from rollcall.node_agent.rates import Counters, per_second
+
+# Of some 200 lines, three: all of them would take longer to read than everything else here.
+_EVENTS: Final = re.compile(r"^(pswpin|pswpout|oom_kill) (\d+)$", re.MULTILINE)
 
 
 class Memory:
@@ -66,9 +70,8 @@ def parse_meminfo(text: str) -> dict[str, int]:
 
 
 def parse_vmstat(text: str) -> dict[str, int]:
-    """Give the counters in `/proc/vmstat` by the kernel's names."""
-    pairs = (line.split() for line in text.splitlines())
-    return {name: int(count) for name, count in pairs}
+    """Give the counters in `/proc/vmstat` that are reported, by the kernel's names."""
+    return {name: int(count) for name, count in _EVENTS.findall(text)}
 
 
 def sizes(kernel: dict[str, int]) -> dict[str, Number]:

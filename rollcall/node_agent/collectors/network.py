@@ -5,7 +5,6 @@ the same traffic again.
 """
 
 import re
-from fnmatch import fnmatchcase
 from typing import Final
 
 from pydantic import Field
@@ -21,8 +20,8 @@ from rollcall.node_agent.collectors.declaration import (
     state,
 )
 from rollcall.node_agent.host import Host
-from rollcall.node_agent.options import Patterns, SampledOptions
-from rollcall.node_agent.rates import Counters, per_second
+from rollcall.node_agent.options import Patterns, SampledOptions, fits
+from rollcall.node_agent.rates import Column, Counters, by_name, per_second
 
 _UNKNOWN_SPEEDS: Final = (0, -1, 2**32 - 1)
 _COLUMNS: Final = {
@@ -36,9 +35,6 @@ _COLUMNS: Final = {
     "transmit_drops": 11,
 }
 _TOTALS: Final = {"receive_bytes": "received_bytes", "transmit_bytes": "transmitted_bytes"}
-
-# An interface is its name and its index: renamed or plugged in again, it starts anew.
-_Key = tuple[str, str, str]
 
 
 class NetworkOptions(SampledOptions):
@@ -77,7 +73,7 @@ class Network:
 
     def __init__(self, options: NetworkOptions) -> None:
         self._excluded = options.exclude
-        self._before: Counters[_Key] | None = None
+        self._before: Counters[Column] | None = None
 
     def collect(self, host: Host) -> Found:
         """Read counters and links. Raises UnsupportedError, OSError, ValueError."""
@@ -85,10 +81,11 @@ class Network:
         counts = {
             name: numbers
             for name, numbers in parse(host.read("/proc/net/dev")).items()
-            if not any(fnmatchcase(name, pattern) for pattern in self._excluded)
+            if not fits(name, self._excluded)
         }
         if not counts:
             raise UnsupportedError("no network interface but excluded ones")
+        # An interface is its name and its index: renamed or plugged in again, it starts anew.
         index = {name: _attribute(host, name, "ifindex") or "" for name in counts}
         now = Counters(
             at_s,
@@ -99,10 +96,15 @@ class Network:
             },
         )
         before, self._before = self._before, now
-        instances = {name: _link(host, name) | _totals(counts[name]) for name in counts}
-        for (name, _, column), rate in per_second(before, now).items():
-            instances[name][f"{column}_per_second"] = rate
-        return Found(instances=instances)
+        rates = by_name(per_second(before, now))
+        return Found(
+            instances={
+                name: _link(host, name)
+                | _totals(numbers)
+                | {f"{column}_per_second": rate for column, rate in rates.get(name, {}).items()}
+                for name, numbers in counts.items()
+            }
+        )
 
 
 def parse(text: str) -> dict[str, dict[str, int]]:

@@ -8,6 +8,9 @@ from every sample, and kept by the agent for as long as the host runs.
 The voltage driver `rpi_volt` tells of under-voltage in mainline kernels too, but of nothing else.
 Boards of the Zero family cannot sense under-voltage: there the flag would always be 0, so it is
 absent. Nothing is inferred from voltages or clock rates.
+
+On a Raspberry Pi whose kernel has neither, `vcgencmd` is asked, now and then and on a thread of its
+own; it needs the group `video`.
 """
 
 import re
@@ -26,6 +29,7 @@ from rollcall.node_agent.collectors.declaration import (
     state,
 )
 from rollcall.node_agent.host import Host
+from rollcall.node_agent.in_background import InBackground
 from rollcall.node_agent.options import SampledOptions, Seconds
 
 _CHIPS: Final = "/sys/class/hwmon"
@@ -40,6 +44,10 @@ _FLAGS: Final = {
     "soft_temperature_limit": 3,
 }
 _HAPPENED: Final = 16
+_VCGENCMD: Final = ("vcgencmd", "get_throttled")
+_ASKED_EVERY_S: Final = 10.0
+_ANSWERS_WITHIN_S: Final = 5.0
+_IS_ONE: Final = "Raspberry Pi"
 _WORDS: Final = {
     _UNDER_VOLTAGE: "the supply voltage is too low",
     "frequency_capped": "the clock rate is held down",
@@ -92,14 +100,22 @@ class Power:
         self._at_s: float | None = None
         self._events: dict[str, int] = {}
         self._seconds: dict[str, float] = {}
+        self._vcgencmd = InBackground(
+            _VCGENCMD, every_s=_ASKED_EVERY_S, timeout_s=_ANSWERS_WITHIN_S
+        )
 
     def collect(self, host: Host) -> Found:
         """Read the flags and add them up. Raises UnsupportedError, OSError, ValueError."""
         at_s = host.boottime_s()
-        code = _code(host)
-        now = flags(code, _alarm(host), senses_voltage=_senses_voltage(host))
+        code, alarm = _code(host), _alarm(host)
+        if code is None and alarm is None and _board(host).startswith(_IS_ONE):
+            self._vcgencmd.look(host)
+            code = parse_answer(self._vcgencmd.answer or "")
+        now = flags(code, alarm, senses_voltage=not _board(host).startswith(_WITHOUT_SENSE))
         if not now:
-            raise UnsupportedError("no Raspberry Pi that tells of its power")
+            complaint = self._vcgencmd.complaint or self._vcgencmd.answer
+            why = f"; vcgencmd: {complaint.strip()}" if complaint else ""
+            raise UnsupportedError(f"no Raspberry Pi that tells of its power{why}")
         self._add(now, at_s)
         happened = 0 if code is None else code >> _HAPPENED
         self._account.since_boot |= {
@@ -141,6 +157,12 @@ def parse_code(text: str) -> int:
     return int(text, 16)
 
 
+def parse_answer(text: str) -> int | None:
+    """Give the word of flags that `vcgencmd get_throttled` prints, None from any other text."""
+    found = re.fullmatch(r"throttled=0x([0-9a-fA-F]{1,8})\s*", text)
+    return parse_code(found[1]) if found else None
+
+
 def _code(host: Host) -> int | None:
     if not host.exists(_DRIVER):
         return None
@@ -162,7 +184,5 @@ def _alarm(host: Host) -> bool | None:
     return None
 
 
-def _senses_voltage(host: Host) -> bool:
-    if not host.exists(_BOARD):
-        return True
-    return re.match(_WITHOUT_SENSE, host.read(_BOARD)) is None
+def _board(host: Host) -> str:
+    return host.read(_BOARD) if host.exists(_BOARD) else ""

@@ -1,8 +1,13 @@
-"""The host as a whole: how long it runs, who is logged in, whether its clock is right."""
+"""The host as a whole: how long it runs, who is logged in, whether its clock is right.
+
+On request, how many packages wait to be upgraded; `apt-get -s` only says what it would do.
+"""
 
 import contextlib
 import re
 from typing import Final
+
+from pydantic import Field
 
 from rollcall.node_agent.collectors.declaration import (
     Declaration,
@@ -12,9 +17,25 @@ from rollcall.node_agent.collectors.declaration import (
     state,
 )
 from rollcall.node_agent.host import Host, clock_is_synchronized
+from rollcall.node_agent.in_background import InBackground
+from rollcall.node_agent.options import Options
 
 _SESSIONS: Final = "/run/systemd/sessions"
 _BOOT_TIME_TOLERANCE_S: Final = 2.0
+_APT: Final = ("apt-get", "-s", "-o", "Debug::NoLocking=true", "upgrade")
+_ASKED_EVERY_S: Final = 6 * 3600.0
+_APT_WITHIN_S: Final = 300.0
+_UPGRADE: Final = re.compile(r"^Inst \S.*$", re.MULTILINE)
+# The archive it comes from: Debian-Security:12/stable-security, Ubuntu:24.04/noble-security.
+_SECURITY: Final = re.compile(r"\(.*security", re.IGNORECASE)
+
+
+class SystemOptions(Options):
+    """What else is told."""
+
+    updates: bool = Field(
+        False, strict=True, description="count pending upgrades (Debian), every 6 h"
+    )
 
 
 class System:
@@ -30,12 +51,20 @@ class System:
             state("clock_synchronized", "whether a time service disciplines the clock"),
             gauge("clock_error_seconds", "largest error of the clock, by the kernel's account"),
             state("reboot_required", "whether an upgrade waits for a restart (Debian)"),
+            gauge("pending_updates", "packages that can be upgraded; option `updates`"),
+            gauge("security_updates", "those of them from a security archive"),
         ),
         at_least_s=60,
+        options=SystemOptions,
     )
 
-    def __init__(self) -> None:
+    def __init__(self, options: SystemOptions) -> None:
         self._boot_time_s: float | None = None
+        self._apt = (
+            InBackground(_APT, every_s=_ASKED_EVERY_S, timeout_s=_APT_WITHIN_S)
+            if options.updates
+            else None
+        )
 
     def collect(self, host: Host) -> Found:
         """Read it all. Raises OSError, ValueError."""
@@ -52,7 +81,20 @@ class System:
             fields["users"] = _users(host)
         if host.exists("/etc/debian_version"):
             fields["reboot_required"] = int(host.exists("/run/reboot-required"))
-        return Found(fields)
+        if self._apt is None:
+            return Found(fields)
+        self._apt.look(host)
+        if self._apt.answer is not None:
+            fields |= parse_upgrades(self._apt.answer)
+        complaint = self._apt.complaint
+        return Found(fields, error=f"failed: {complaint}" if complaint else None)
+
+
+def parse_upgrades(text: str) -> dict[str, Number]:
+    """Count the lines of `apt-get -s upgrade` that would install something."""
+    lines = _UPGRADE.findall(text)
+    security = sum(1 for line in lines if _SECURITY.search(line))
+    return {"pending_updates": len(lines), "security_updates": security}
 
 
 def parse_uptime(text: str) -> float:

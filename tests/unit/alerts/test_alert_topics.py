@@ -1,14 +1,18 @@
 """What the alert topics say, also to a broker that does not always listen."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rollcall.alerts.alert_topics import AlertTopics, alert_message
-from rollcall.alerts.rules import Limit, Rule
+from rollcall.alerts.rules import Limit, Rule, Series
 from rollcall.alerts.state import Alert, AlertState, Change, Key
+from rollcall.broker.messages import Flag
 from rollcall.broker.topics import Topics
 
-RULE = Rule("disk_full", "critical", 60, limit=Limit("disk.used_percent", ">=", 95, 92))
+RULE = Rule(
+    "disk_full", "critical", 60, question=Limit(">=", 95, 92), series=Series("disk.used_percent")
+)
 PAIR = ("disk_full", "nas-1")
 TOPIC = "rollcall/v1/alert/nas-1/disk_full"
 FULL = Alert(
@@ -32,9 +36,9 @@ class Wire:
         return self.open
 
 
-def message(*alerts: Alert, stale: bool = False) -> dict[str, object]:
+def message(*alerts: Alert, flags: Sequence[Flag] = ()) -> dict[str, object]:
     by_instance = {alert.key.instance: alert for alert in alerts}
-    made = alert_message(RULE, by_instance, "A7F3K2", stale=stale)
+    made = alert_message(RULE, by_instance, "A7F3K2", flags)
     found: dict[str, object] = json.loads(made.model_dump_json(exclude_none=True))
     return found
 
@@ -60,7 +64,7 @@ def test_a_message_tells_the_worst_first_and_every_instance() -> None:
 def test_flags_say_recovering_and_stale() -> None:
     recovering = replace(FULL, state=AlertState.RECOVERING)
     assert message(recovering)["flags"] == ["recovering"]
-    assert message(recovering, FULL, DATA, stale=True)["flags"] == ["stale"]
+    assert message(recovering, FULL, DATA, flags=["stale"])["flags"] == ["stale"]
     assert message(recovering)["state"] == "firing"
 
 
@@ -71,9 +75,9 @@ def test_a_pending_alert_has_no_incident() -> None:
 def test_only_what_is_new_is_published() -> None:
     wire = Wire()
     topics = AlertTopics(Topics(), wire.publish)
-    said = alert_message(RULE, {"/": FULL}, None, stale=False)
-    later = alert_message(RULE, {"/": replace(FULL, evaluated=300)}, None, stale=False)
-    other = alert_message(RULE, {"/": replace(FULL, value=98)}, None, stale=False)
+    said = alert_message(RULE, {"/": FULL}, None)
+    later = alert_message(RULE, {"/": replace(FULL, evaluated=300)}, None)
+    other = alert_message(RULE, {"/": replace(FULL, value=98)}, None)
     for one in (said, later, other):
         topics.sync({PAIR: one})
     assert len(wire.sent) == 2
@@ -85,7 +89,7 @@ def test_only_what_is_new_is_published() -> None:
 def test_an_end_is_said_and_the_topic_is_emptied_also_when_the_broker_was_away() -> None:
     wire = Wire()
     topics = AlertTopics(Topics(), wire.publish)
-    topics.sync({PAIR: alert_message(RULE, {"/": FULL}, None, stale=False)})
+    topics.sync({PAIR: alert_message(RULE, {"/": FULL}, None)})
     wire.open = False
     topics.ended(Change(FULL.key, FULL, None, "recovered"), "A7F3K2", 400.0)
     topics.sync({})

@@ -37,7 +37,7 @@ def test_a_rule_that_changes_keeps_or_ends_its_alerts(
     change: dict[str, Any], reasons: list[str]
 ) -> None:
     story = firing()
-    changed = story.engine.adopt(fleet.read({"rules": rules(**change)}, everywhere=True))
+    changed = story.adopt({"rules": rules(**change)})
     assert [one.reason for one in changed] == reasons
     assert len(list(story.engine)) == 1 - len(reasons)
 

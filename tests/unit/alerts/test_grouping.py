@@ -75,13 +75,13 @@ TWO_TOLD = incident_with("a", "b").with_mail(at(15))
     ],
 )
 def test_a_mail_is_due(incident: Incident, seconds: float, expected: MailKind | None) -> None:
-    decision = due(incident, Timing(), seconds)
+    decision = due(incident, Timing(), at(seconds))
     assert decision.kind is expected
     assert decision.reason
 
 
 def test_without_a_repeat_interval_nobody_is_reminded() -> None:
-    assert due(TOLD, Timing(repeat_interval_s=0), 1e9) == Decision(None, "nothing has changed")
+    assert due(TOLD, Timing(repeat_interval_s=0), at(1e9)) == Decision(None, "nothing has changed")
 
 
 def test_a_pending_alert_does_not_join() -> None:

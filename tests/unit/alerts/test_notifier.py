@@ -9,16 +9,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollcall.alerts.delivery import DeliveryQueue, Outcome, Sent
+from rollcall.alerts.dispatch import Dispatch
+from rollcall.alerts.incidents import Incidents
 from rollcall.alerts.mail import Letterhead
-from rollcall.alerts.notifier import Notifier
+from rollcall.alerts.notifier import Notifier, Scene
 from rollcall.alerts.outbox import Outbox
-from rollcall.alerts.rules import Rule, Timing
+from rollcall.alerts.receivers import Receiver
+from rollcall.alerts.rules import Flap, Rule, Timing
 from rollcall.alerts.sender import Sender
 from rollcall.alerts.state import Alert, AlertState, Change, Key
 from rollcall.broker.cluster import Now
 from tests.support.waiting import wait_until
 
-RULES = {"hot": Rule("hot", "warning", 0, timing=Timing(0, 0, 0, 0))}
+RULE = Rule("hot", "warning", 0, timing=Timing(0, 0, 0, 0), flap=Flap(start=1000))
+RECEIVER = Receiver("default", ("a@example.org",), ("a@example.org",), "9/s", 9, 1000)
+
+
+def rule_of(_key: Key) -> Rule:
+    return RULE
+
+
+def labels_of(_node: str) -> dict[str, str]:
+    return {}
 
 
 class Service:
@@ -45,15 +57,18 @@ class Service:
         self.sender = Sender(self._deliver)
         stored = self.outbox.load(self.now)
         self.firing = {alert.key: alert for alert in stored.alerts}
-        self.notifier = Notifier(
+        dispatch = Dispatch(
             outbox=self.outbox,
-            sender=self.sender,
             queue=self.queue,
-            head=Letterhead("home", "r@example.org", ("a@example.org",), stored.install),
-            recipients=("a@example.org",),
+            senders={"mail": self.sender},
+            receivers={"default": RECEIVER},
+            head=Letterhead("home", "r@example.org", (), stored.install),
             draw=self._draw,
         )
-        self.notifier.restore(stored)
+        self.notifier = Notifier(
+            outbox=self.outbox, dispatch=dispatch, incidents=Incidents(self._draw)
+        )
+        self.notifier.restore(stored, self.now)
 
     def kill(self) -> None:
         """What is not committed, and what the mail server has answered, is lost."""
@@ -69,12 +84,12 @@ class Service:
         elif before is None:
             return
         change = Change(key, before, self.firing.get(key), "recovered", "20 %")
-        self.notifier.take([change], RULES, self.now)
+        self.notifier.take([change], rule_of, labels_of, self.now)
         self.outbox.commit(self.now)
 
     def tick(self) -> None:
         self._seconds += 1
-        self.notifier.tick(RULES, lambda _node: None, "built-in rules", self.now)
+        self.notifier.tick(Scene(rule_of, labels_of), self.now)
 
     def drain(self) -> None:
         def is_empty() -> bool:

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from rollcall.alerts import schema
 from rollcall.alerts.delivery import MailKey, MailState, QueuedMail
 from rollcall.alerts.grouping import Incident, Told, opened
 from rollcall.alerts.outbox import NewerSchemaError, Outbox, OutboxError
 from rollcall.alerts.rules import Rule
+from rollcall.alerts.silences import Silence
 from rollcall.alerts.state import Alert, AlertState, Change, Key
 from rollcall.broker.cluster import Now
 
+FIRST_VERSION = Path(__file__).parents[2] / "fixtures" / "alerts" / "version-1.sql"
 NOW = Now(1_767_582_807.0, 5000.0)
 LATER = Now(NOW.wall_s + 600, 20.0)
 KEY = Key("disk_full", "nas-1", "/")
@@ -152,3 +155,37 @@ def test_a_damaged_database_is_an_error_with_advice(tmp_path: Path) -> None:
     (tmp_path / "alerts.db").write_bytes(b"not a database at all" * 100)
     with pytest.raises(OutboxError, match="move it aside"), Outbox(tmp_path / "alerts.db"):
         pass
+
+
+def test_a_restart_finds_silences_and_small_things(tmp_path: Path) -> None:
+    silence = Silence("S1AB", ("web-*", "group:pis"), "disk_*", "*", 1000, 2000, "by ann")
+    with Outbox(tmp_path / "alerts.db") as outbox:
+        outbox.put_silence("S1AB", silence)
+        outbox.put_silence("S2CD", replace(silence, id="S2CD"))
+        outbox.put_kept("rate:default", b"3.5")
+        outbox.commit(NOW)
+        outbox.put_silence("S2CD", None)
+        outbox.commit(NOW)
+    with Outbox(tmp_path / "alerts.db") as outbox:
+        stored = outbox.load(LATER)
+    assert stored.silences == [silence]
+    assert stored.kept["rate:default"] == b"3.5"
+
+
+def test_a_database_of_the_first_version_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.db"
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript(FIRST_VERSION.read_text("utf-8"))
+    with Outbox(path) as outbox:
+        stored = outbox.load(LATER)
+        outbox.put_mails([replace(mail, receiver="ops") for mail in stored.mails])
+        assert outbox.commit(LATER)
+    assert stored.install == "5f2a90c1"
+    assert stored.mails == [replace(a_mail(MailState.WAITING), error="busy", attempts=2)]
+    assert [alert.held_s for alert in stored.alerts] == [40]
+    (incident,) = stored.incidents
+    assert incident.members[KEY].told is Told.FIRING
+    assert incident.receivers == ("default",)
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
+        assert file.execute("SELECT receiver FROM mail").fetchall() == [("ops",)]

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,14 @@ from typing import Literal
 
 import pytest
 
-from rollcall.alerts.delivery import Misconfigured, Never, Outcome, Sent, TryAgain
+from rollcall.alerts.delivery import (
+    Misconfigured,
+    Never,
+    Outcome,
+    Refused,
+    Sent,
+    TryAgain,
+)
 from rollcall.alerts.smtp import SmtpServer
 from tests.support.smtp import PASSWORD, USER, Certificate, SmtpUnderTest
 
@@ -61,7 +69,7 @@ def test_a_mail_is_sent_with_login_over(security: Security, certificate: Certifi
         pytest.param("RCPT", "550 no such user", Never, id="no such user"),
         pytest.param("DATA", "451 try later", TryAgain, id="put off after DATA"),
         pytest.param("DATA", "421 going down", TryAgain, id="server going down"),
-        pytest.param("DATA", "554 looks like spam", Never, id="refused after DATA"),
+        pytest.param("DATA", "554 looks like spam", Refused, id="refused after DATA"),
     ],
 )
 def test_an_answer_means(command: str, answer: str, kind: type[Outcome]) -> None:
@@ -70,6 +78,44 @@ def test_an_answer_means(command: str, answer: str, kind: type[Outcome]) -> None
         outcome = server_at(smtp.port).deliver(READER, MAIL)
     assert isinstance(outcome, kind)
     assert answer in getattr(outcome, "why", "")
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "away"),
+    [
+        pytest.param("MAIL", "451 busy", True, id="nobody gets in"),
+        pytest.param("RCPT", "450 greylisted", False, id="this recipient"),
+        pytest.param("RCPT", "421 closing", True, id="closing at RCPT"),
+        pytest.param("DATA", "451 try later", False, id="this mail"),
+        pytest.param("DATA", "421 going down", True, id="closing after DATA"),
+    ],
+)
+def test_whether_the_server_or_only_this_mail_has_to_wait(
+    command: str, answer: str, away: object
+) -> None:
+    with SmtpUnderTest() as smtp:
+        smtp.answers[command] = answer
+        outcome = server_at(smtp.port).deliver(READER, MAIL)
+    assert isinstance(outcome, TryAgain)
+    assert outcome.away is away
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_the_conversation_is_told_without_secrets(
+    security: Security, certificate: Certificate
+) -> None:
+    told: list[str] = []
+    with SmtpUnderTest(security=security, certificate=certificate, login=True) as smtp:
+        server = server_at(smtp.port, security, ca_file=certificate.path, password=PASSWORD)
+        server.deliver(READER, MAIL, told.append)
+    secrets = (PASSWORD, b64encode(PASSWORD.encode()).decode())
+    both = b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
+    assert not any(secret in line for line in told for secret in (*secrets, both))
+    commands = [line for line in told if line.startswith(">")]
+    assert commands[-3:] == [f"> rcpt TO:<{READER}>", "> data", "> quit"]
+    assert any(line.startswith("> AUTH ") and line.endswith(" ***") for line in commands)
+    assert any(line.startswith("* TLSv1") for line in told)
+    assert "< 235 2.7.0 Authentication successful" in told
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,7 @@ def test_a_removed_node_takes_its_alerts_with_it() -> None:
     story.apply(story.engine.remove_node(NODE))
     story.tick()
     assert [reason for _, reason in story.ended] == ["node_removed"]
-    assert [kind for _, kind, _ in story.told] == [FIRE, END]
+    assert [kind for _, kind, _ in story.told] == [FIRE, MailKind.CLOSED]
 
 
 def test_a_reminder_comes_while_nothing_changes() -> None:

@@ -33,6 +33,7 @@ def test_without_a_document_all_built_in_rules_hold_everywhere() -> None:
     assert sorted(rules) == [
         "cpu_high",
         "disk_filling",
+        "disk_forecast",
         "disk_full",
         "memory_low",
         "node_offline",
@@ -114,13 +115,9 @@ def _rule(**keys: Any) -> dict[str, Any]:
             id="a node's key misspelt",
         ),
         pytest.param(
-            _rule(kind="forecast"),
-            'rules.mine: kind "forecast" is not supported by this version yet',
-            id="a kind of a later version",
-        ),
-        pytest.param(
             _rule(kind="magic"),
-            'rules.mine: kind must be "threshold" or "presence"',
+            "rules.mine: kind must be one of "
+            '"threshold", "presence", "absence", "forecast", "anomaly"',
             id="an unknown kind",
         ),
         pytest.param(
@@ -157,12 +154,6 @@ def _rule(**keys: Any) -> dict[str, Any]:
             {"nodes": {"pi-3": {"rules": ["disk_ful"]}}},
             'nodes.pi-3.rules: no rule "disk_ful"; did you mean "disk_full"?',
             id="no such rule",
-        ),
-        pytest.param(
-            {"nodes": {"pi-3": {"rules": ["disk_forecast"]}}},
-            'nodes.pi-3.rules: "disk_forecast" is of kind forecast, '
-            "which this version does not support yet",
-            id="a built-in rule of a later version",
         ),
         pytest.param(
             {"groups": {"web": ["label:role"]}},

@@ -89,6 +89,19 @@ def test_faults_of_all_kinds_are_told_at_once_in_the_order_of_the_file() -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "line", "place"),
+    [
+        pytest.param('groups = ["all"]', "groups = 1", 4, "templates.base.groups", id="a list"),
+        pytest.param('all = ["*"]', "all = 1", 2, "groups.all", id="a group that is named"),
+        pytest.param('["*"]', '["*", 1]', 2, "groups.all.1", id="one of a list"),
+    ],
+)
+def test_one_mistake_is_one_fault(old: str, new: str, line: int, place: str) -> None:
+    [(_, at, text)] = [each for each in said(OPENING.replace(old, new)) if each[0] == "fault"]
+    assert (at, text.partition(":")[0]) == (line, place)
+
+
 def test_a_document_without_a_fault_is_given() -> None:
     fleet, findings = inspect(parse(OPENING), Known(collectors(), NODES))
     assert findings == []
@@ -126,6 +139,8 @@ def test_two_templates_that_disagree_are_told_with_who_wins_and_where() -> None:
     assert said(text) == [("note", 10, what + "where both are in force")]
     assert said(text, NODES) == [("note", 10, what + "on pi-1, pi-2")]
     assert said(text.replace('["*"]', '["nas"]')) == []
+    own = '[nodes.pi-2]\nunset = ["collectors.cpu.interval"]\n'
+    assert said(text + own, NODES) == [("note", 10, what + "on pi-1")]
 
 
 def test_settings_that_are_right_alone_and_wrong_together_are_a_fault() -> None:
@@ -136,6 +151,28 @@ def test_settings_that_are_right_alone_and_wrong_together_are_a_fault() -> None:
     )
     why = "collectors.cpu.sample: goes from 0.5 s to half the interval"
     assert said(text) == [("fault", 7, f"nodes.pi-1: together with what else holds on pi-1: {why}")]
+
+
+def test_overrides_are_judged_alone_and_together() -> None:
+    text = with_group('pis = ["pi-*"]') + "override.cpu_high = { threshold = 60, clear = 50 }\n"
+    text += '[templates.pi]\ngroups = ["pis"]\noverride.cpu_high = { threshold = 40, clear = 30 }\n'
+    [threshold, clear] = said(text, NODES)
+    what = "templates.pi.override.cpu_high.threshold: 40 wins over 60 of templates.base (line 7)"
+    assert threshold == ("note", 10, f"{what}, on pi-1, pi-2")
+    assert clear[2].startswith("templates.pi.override.cpu_high.clear: 30 wins over 50")
+    own = "[nodes.pi-1]\noverride.cpu_high = { clear = 70 }\n"
+    [fault] = [each for each in said(text + own, NODES) if each[0] == "fault"]
+    assert fault[1] == 12
+    assert fault[2].startswith("nodes.pi-1.override.cpu_high: clear 70")
+    wrong = 'override.cpu_high = { metric = "cpu.precent" }\n'
+    [(_, line, what)] = said(OPENING + wrong)
+    assert (line, what.partition(":")[0]) == (6, "templates.base.override.cpu_high.metric")
+
+
+def test_receivers_are_named_with_where_they_are_made() -> None:
+    text = OPENING + '[rules.cpu_high]\nreceivers = ["night"]\n'
+    what = "rules.cpu_high.receivers: cpu_high mail to [mail.receivers.night] in the rollcall.toml"
+    assert said(text) == [("note", 7, f"{what} of the alert service")]
 
 
 def test_a_plug_in_is_known_as_soon_as_a_running_node_announces_it() -> None:

@@ -12,7 +12,7 @@ from rollcall.broker.fleet.differences import Difference
 from rollcall.broker.fleet.inspection import Finding, Level
 from rollcall.broker.fleet.published import sealed
 from rollcall.broker.messages import Applied
-from rollcall.console import fleet_words
+from rollcall.console import fleet_words, words
 from rollcall.console.fleet_answers import Answer, Answers
 from rollcall.console.fleet_catalogue import as_applied, defaults
 from rollcall.console.fleet_effective import rows
@@ -145,12 +145,33 @@ KEYS = {
 }
 
 
+def test_what_a_node_has_beside_the_document_is_its_own() -> None:
+    groups: dict[str, Any] = {"py": ["python*"], "mine": ["x"]}
+    expected = as_applied({"process": {"groups": {"py": "python*"}}})["process"]
+    answer = Applied(revision=1, digest="x", collectors={"process": {**expected, "groups": groups}})
+    found = {row.key: row for row in rows(fleet.read(DOCUMENT), "pi-3", {}, defaults(), answer)}
+    assert (found["process.groups.py"].origin, found["process.groups.py"].remark) == (
+        "templates.base",
+        "",
+    )
+    mine = found["process.groups.mine"]
+    assert (mine.value, mine.origin) == (["x"], "the node's own file")
+
+
 def test_a_value_that_the_node_did_not_take_is_shown_beside_the_documents() -> None:
     document = DOCUMENT | {"nodes": {"pi-3": {"collectors": {"cpu": {"interval": "2s"}}}}}
     answer = Applied(revision=1, digest="x", collectors={"cpu": {"interval": 1, "enabled": True}})
     found = {row.key: row for row in rows(fleet.read(document), "pi-3", {}, defaults(), answer)}
     row = found["cpu.interval"]
     assert (row.shown, row.origin, row.remark) == ('"2s"', "nodes.pi-3", "the node has 1 instead")
+
+
+def test_what_a_terminal_would_obey_is_escaped_so_that_toml_reads_it_back() -> None:
+    text = "é\x1b[31m\x9b\u202e\u00a0\U000e0001"
+    said = words.printable(text)
+    assert said == "é\\u001b[31m\\u009b\\u202e\\u00a0\\U000e0001"
+    assert tomllib.loads(f'a = "{said}"')["a"] == text
+    assert words.printable("a\nb") == "a\nb"
 
 
 @pytest.mark.parametrize("section", ["templates", "nodes"])

@@ -147,6 +147,24 @@ def test_a_full_disk_silences_nobody_and_what_was_taken_meanwhile_comes_to_disk(
     assert stored == times
 
 
+def test_numbers_given_in_memory_that_nobody_received_are_told_as_gone(stage: Stage) -> None:
+    def fill() -> None:
+        (pages,) = stage.spool._db.execute("PRAGMA page_count").fetchone()
+        stage.spool._db.execute(f"PRAGMA max_page_count = {pages}")
+
+    client = stage.run((0.5, Ready(1)), (15.0, fill), (200.0, Ready(2)), end_s=220)
+    epochs = {report["epoch"] for report in client.all(metrics("cpu"))}
+    (memory,) = epochs - {stage.spool.epoch}
+    given = {
+        each["seq"] for _, each in client.sent if each.get("epoch") == memory and "seq" in each
+    }
+    batches = [each for each in client.all(BACKLOG_TOPIC) if each["epoch"] == memory]
+    (told,) = [each for each in batches if not each["reports"]]
+    gone = {n for first, last, _ in told["evicted"] for n in range(first, last + 1)}
+    assert gone == given
+    assert {reason for *_, reason in told["evicted"]} == {"forgotten"}
+
+
 def test_a_step_of_the_clock_is_told_and_what_came_before_is_set_right(stage: Stage) -> None:
     def synchronize() -> None:
         stage.clock.wrong_by_s = 0.0

@@ -5,12 +5,18 @@ import sys
 
 import pytest
 
-from rollcall.node_agent.__main__ import node_name
+from rollcall.node_agent.program import node_name
 from rollcall.node_agent.simulation import SimulatedHost
 from rollcall.service.config import ConfigError
 from tests.support.hosts import RecordedHost
 
-FORBIDDEN = ("click", "rich", "sqlalchemy", "alembic", "starlette", "smbus2", "pydantic_settings")
+FORBIDDEN = (
+    *("click", "rich", "sqlalchemy", "alembic", "starlette", "smbus2", "pydantic_settings"),
+    # Of the standard library, what our libraries import for what we do not use.
+    *("importlib.metadata", "urllib.request", "http.client", "email.parser"),
+    # Of our own, what only a document needs.
+    "rollcall.broker.fleet",
+)
 
 
 def test_a_configured_name_wins_over_that_of_the_host() -> None:

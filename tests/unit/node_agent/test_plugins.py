@@ -65,7 +65,7 @@ def found_by(sources: tuple[AnySource, ...], name: str) -> Found:
 
 def test_without_plug_ins_there_is_nothing_and_nothing_is_imported() -> None:
     code = (
-        "import sys, rollcall.node_agent.__main__ as agent\n"
+        "import sys, rollcall.node_agent.program as agent\n"
         "from rollcall.service.settings import Agent\n"
         "assert agent.collected(Agent()).plugins == ()\n"
         "print({'subprocess', 'rollcall.node_agent.collectors.textfile'} & sys.modules.keys())"

@@ -1,5 +1,6 @@
 """The flags of a Raspberry Pi: now, since boot, how often and how long."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,50 @@ def test_it_looks_every_two_seconds_unless_a_report_comes_as_often() -> None:
     assert PowerOptions(interval=10).sample_s == 2.0
     assert PowerOptions(interval=3).sample_s is None
     assert PowerOptions(interval=10, sample=None).sample_s is None
+
+
+PI = {"/proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.5"}
+
+
+def last_resort(folder: Path, answer: str | None) -> dict[str, Number]:
+    """Give what a Pi without the driver tells at the second look; the first asks."""
+    host, power = HostOfFiles(folder, PI), Power(account())
+    if answer is not None:
+        host.answers["vcgencmd"] = answer
+    with pytest.raises(UnsupportedError):
+        power.collect(host)
+    for thread in threading.enumerate():
+        if thread.name == "vcgencmd":
+            thread.join(5)
+    return power.collect(host.later(1)).fields or {}
+
+
+def test_without_the_driver_vcgencmd_is_asked(tmp_path: Path) -> None:
+    fields = last_resort(tmp_path, "throttled=0x50005\n")
+    assert fields["throttled_code"] == 0x50005
+    assert (fields["under_voltage"], fields["throttled"], fields["frequency_capped"]) == (1, 1, 0)
+    assert fields["throttled_since_boot"] == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        pytest.param("VCHI initialization failed\n", "VCHI initialization failed", id="an error"),
+        pytest.param("error=1 error_msg=none", "error=1", id="another error"),
+        pytest.param(None, "No such file", id="not installed"),
+    ],
+)
+def test_what_vcgencmd_cannot_tell_is_unsupported_and_said(
+    tmp_path: Path, answer: str | None, why: str
+) -> None:
+    with pytest.raises(UnsupportedError, match=why):
+        last_resort(tmp_path, answer)
+
+
+def test_elsewhere_nobody_looks_for_vcgencmd(tmp_path: Path) -> None:
+    host = HostOfFiles(tmp_path, {})
+    host.answers["vcgencmd"] = "throttled=0x0\n"
+    power = Power(account())
+    for _ in range(2):
+        with pytest.raises(UnsupportedError):
+            power.collect(host.later(20))

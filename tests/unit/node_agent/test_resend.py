@@ -50,6 +50,21 @@ def test_a_receipt_heard_before_the_connection_is_known_counts_for_it_alone() ->
     assert not resend.may_send(2000)
 
 
+def test_where_receipts_come_seldom_three_of_them_may_pass() -> None:
+    resend = receipted()
+    assert resend.unreceipted_after_ms == 30_000
+    resend.receipted(1_000, 60)
+    assert resend.unreceipted_after_ms == 30_000
+    resend.receipted(41_000, 70)
+    assert resend.unreceipted_after_ms == 120_000
+    resend.disconnected()
+    resend.connected(900_000, 100)
+    resend.receipted(901_000, 100)
+    assert resend.unreceipted_after_ms == 120_000
+    resend.receipted(901_000 + 6 * 3_600_000, 110)
+    assert resend.unreceipted_after_ms == 600_000
+
+
 def test_all_that_was_taken_before_the_connection_is_backlog() -> None:
     resend = Resend(lambda: 1.0)
     resend.connected(0, 100)

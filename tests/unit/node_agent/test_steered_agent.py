@@ -15,6 +15,7 @@ from rollcall.node_agent.spooled import Memory
 from tests.support.agent_stage import (
     APPLIED,
     INFO,
+    SEVEN,
     START_S,
     TOPICS,
     ScriptedClient,
@@ -92,6 +93,21 @@ def test_a_document_that_is_wrong_changes_nothing_and_is_said(stage: Stage) -> N
     last = client.all(APPLIED)[-1]
     assert (last["revision"], last["digest"]) == (1, "sha256:1")
     assert "nods" in last["problems"][0]
+
+
+def test_the_right_document_after_a_wrong_one_ends_the_problem(stage: Stage) -> None:
+    right, wrong = fleet(cpu={"interval": "2s"}), arrived(FLEET, b"rubbish")
+    client = stage.run((0.5, Ready(1)), (5.0, right), (8.0, wrong), (12.0, right), end_s=15)
+    problems = [len(each["problems"]) for each in client.all(APPLIED)]
+    assert problems == [0, 0, 1, 0]
+
+
+def test_another_shortest_interval_is_announced_at_once(stage: Stage) -> None:
+    slow: dict[str, Any] = {name: {"interval": "120s"} for name in SEVEN}
+    client = stage.run((0.5, Ready(1)), (25.0, fleet(**slow)), end_s=40)
+    assert stage.announcement.interval_s == 120
+    # From what it was made with to the local file's, and from that to the document's.
+    assert client.announced == 2
 
 
 def test_a_restart_without_a_broker_follows_the_last_document(tmp_path: Path) -> None:

@@ -90,12 +90,12 @@ def test_an_emptied_topic_takes_the_document_away() -> None:
 @pytest.mark.parametrize(
     ("payload", "why"),
     [
-        pytest.param(b"rubbish", "cannot be read", id="no JSON"),
-        pytest.param(b'{"revision":2}', "cannot be read", id="no document"),
-        pytest.param(message({"templats": {}}, 2), "invalid", id="an unknown key"),
-        pytest.param(message({"templates": {"a": 1}}, 2), "invalid", id="no table"),
+        pytest.param(b"rubbish", "Invalid JSON", id="no JSON"),
+        pytest.param(b'{"revision":2}', "digest: Field required", id="no document"),
+        pytest.param(message({"templats": {}}, 2), "templats", id="an unknown key"),
+        pytest.param(message({"templates": {"a": 1}}, 2), "templates.a", id="no table"),
         pytest.param(
-            message({"rules": {"hot": {"kind": "threshold"}}}, 2), "invalid", id="half a rule"
+            message({"rules": {"hot": {"kind": "threshold"}}}, 2), "rules.hot", id="half a rule"
         ),
     ],
 )
@@ -109,6 +109,7 @@ def test_what_is_no_document_leaves_the_old_one_in_force_and_is_said(
     assert found.options == before
     applied = found.applied
     assert (applied.revision, applied.digest) == (1, "sha256:1")
+    assert "refused" in applied.problems[0]
     assert why in applied.problems[0]
     assert found.hear(message(DOCUMENT, 3))
     assert found.applied.problems == []

@@ -1,0 +1,31 @@
+"""Importing a library without a module that it needs for something else."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+_LIBRARY = "import calendar, xml.dom\nfrom calendar import isleap\n"
+_PROGRAM = """
+import sys
+from rollcall.node_agent.lean import without
+
+with without("calendar", "xml.dom", "sys"):
+    import library
+
+assert library.isleap(2028) == {} == library.xml.dom.anything(7, of=9)
+assert not hasattr(library.calendar, "__path__")
+assert "calendar" not in sys.modules and "xml.dom" not in sys.modules
+import calendar, xml.dom
+assert calendar.isleap(2028) is True and library.xml.dom.Node
+"""
+
+
+def test_what_is_left_out_finds_nothing_and_is_there_for_all_others_afterwards(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "library.py").write_text(_LIBRARY)
+    path = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[3]}"}
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM], env=path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
