@@ -13,6 +13,7 @@ from rollcall.console.up import up
 @click.group(
     cls=LaterGroup,
     later={
+        "alerts": ("rollcall.console.alerts", "alerts"),
         "db": ("rollcall.console.db", "recorder"),
         "alerts": ("rollcall.console.alerts", "alerts"),
         "prune": ("rollcall.console.prune", "console"),

@@ -28,7 +28,8 @@ from rollcall.recorder.errors import DatabaseUnavailableError, RecorderError
 from rollcall.service.config import ConfigError, Fault
 from rollcall.service.lock import AlreadyRunningError
 
-_ALREADY_AFTER_S: Final = 5.0
+# A busy server ends the session of a killed program only when its statement is done.
+_ALREADY_AFTER_S: Final = 20.0
 _DAY_MS: Final = 86_400_000
 _DAYS_AHEAD: Final = 2
 _CONNECT: Final = {

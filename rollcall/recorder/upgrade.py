@@ -4,6 +4,7 @@ All steps are one transaction: killed at any moment, the database is as it was b
 next try begins anew. A copy that was not finished is removed by that next try.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ SMALL_BYTES: Final = 256 * 1024 * 1024
 # What a memory card can be trusted to write; for estimates.
 _SLOW_BYTES_PER_S: Final = 20 * 1024 * 1024
 _CLAIM_EVERY_S: Final = 0.25
+_CLAIM_WITHIN_S: Final = 5.0
 _UNFINISHED: Final = ".unfinished"
 
 
@@ -59,7 +61,7 @@ class Upgrade:
             with database.identity_lock():
                 engine = database.open()
                 try:
-                    claim(engine)
+                    claim(engine, _CLAIM_WITHIN_S)
                     yield cls(database, engine)
                 finally:
                     database.close(engine)
@@ -102,16 +104,18 @@ class Upgrade:
             schema.bring_up_to_date(connection, self._database.macros, where, done)
 
 
-def claim(engine: Engine) -> None:
+def claim(engine: Engine, within_s: float = math.inf) -> None:
     """Connect, when a killed program's connection still holds our place a moment later.
 
-    Raises AlreadyRunningError when it is held on and on, and what connecting raises.
+    Raises AlreadyRunningError when it is held on and on, DatabaseUnavailableError when it is held
+    after `within_s`, and what connecting raises.
     """
+    until_s = time.monotonic() + within_s
     while True:
         try:
             engine.connect().close()
         except DatabaseUnavailableError as error:
-            if error.state != CLAIMED:
+            if error.state != CLAIMED or time.monotonic() > until_s:
                 raise
             time.sleep(_CLAIM_EVERY_S)
         else:

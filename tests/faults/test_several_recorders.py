@@ -106,19 +106,6 @@ def test_two_recorders_divide_the_work_and_one_that_is_killed_costs_nothing(
     assert states == [(node, "online") for node in NODES]
 
 
-def test_who_is_not_shared_is_alone(
-    opened: ExitStack, tmp_path: Path, broker: BrokerUnderTest, url: str
-) -> None:
-    alone = opened.enter_context(RecorderProcess(tmp_path, broker, url))
-    wait_until(lambda: alone.health().get("leads"))
-    (tmp_path / "second").mkdir()
-    second = RecorderProcess(tmp_path / "second", broker, url, member="recorder-2")
-    opened.enter_context(second)
-    assert second.ended() == 1
-    assert "[recorder] shared = true" in second.log.read_text("utf-8")
-    assert alone.stop() == 0
-
-
 def test_sqlite_cannot_be_shared(tmp_path: Path, broker: BrokerUnderTest) -> None:
     url = f"sqlite:///{tmp_path / 'rollcall.db'}"
     with RecorderProcess(tmp_path, broker, url, member="recorder-2") as recorder:

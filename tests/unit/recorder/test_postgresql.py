@@ -86,10 +86,20 @@ def test_who_leads_is_followed_by_the_next_one(url: str) -> None:
         wait_until(second.leads, what="the lead")
 
 
-def test_a_name_is_there_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("there", "comes"),
+    [
+        pytest.param(MEMBERS[0], MEMBERS[0], id="a second one of the same name"),
+        pytest.param(Membership(), MEMBERS[1], id="a member beside one alone"),
+        pytest.param(MEMBERS[1], Membership(), id="one alone beside a member"),
+    ],
+)
+def test_a_place_that_is_taken_is_refused(
+    url: str, monkeypatch: pytest.MonkeyPatch, there: Membership, comes: Membership
+) -> None:
     monkeypatch.setattr("rollcall.recorder.postgresql._ALREADY_AFTER_S", 0.3)
-    with Store(url, MEMBERS[0]), pytest.raises(AlreadyRunningError, match="another recorder"):
-        Store(url, MEMBERS[0]).__enter__()
+    with Store(url, there), pytest.raises(AlreadyRunningError, match="shared = true"):
+        Store(url, comes).__enter__()
 
 
 def test_of_several_servers_the_one_that_can_be_written_is_taken(
