@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rollcall.broker.messages import Alert, Info, Message, Online, Report, encode
 from rollcall.broker.topics import Kind, Topics
+from rollcall.recorder.store import Store
 from tests.support.browser import DashboardUnderTest, Visitor
 from tests.support.mqtt import BrokerUnderTest
 from tests.support.program import ProgramUnderTest
@@ -102,8 +103,10 @@ def test_the_filter_is_part_of_the_address(
 
 
 def test_one_node_shows_all_that_it_said_with_ages(
-    visitor: Visitor, broker: BrokerUnderTest, now_s: float
+    visitor: Visitor, dashboard: DashboardUnderTest, broker: BrokerUnderTest, now_s: float
 ) -> None:
+    with Store(dashboard.database_url):
+        pass  # a recorder was here
     online(broker, "pi-3", now_s)
     info = Info(hostname="pi-3", agent="1.0.0", interval=10, description="rack 2, top")
     say(broker, Kind.INFO, "pi-3", message=info)
@@ -159,7 +162,7 @@ def test_it_can_be_used_with_the_keyboard_alone(
 ) -> None:
     online(broker, "pi-3", now_s)
     visitor.wait_for_row("pi-3", "ok")
-    for _ in range(10):
+    for _ in range(20):
         visitor.page.keyboard.press("Tab")
         if visitor.page.evaluate("() => document.activeElement.textContent") == "pi-3":
             break
