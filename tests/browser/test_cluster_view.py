@@ -168,3 +168,26 @@ def test_it_can_be_used_with_the_keyboard_alone(
             break
     visitor.page.keyboard.press("Enter")
     visitor.page.wait_for_url("**/node/pi-3")
+
+
+def test_two_pages_of_a_browser_share_one_stream(
+    visitor: Visitor, broker: BrokerUnderTest, now_s: float
+) -> None:
+    streams: list[str] = []
+    visitor.context.on(
+        "request", lambda request: streams.append(request.url) if "stream" in request.url else None
+    )
+    online(broker, "pi-3", now_s)
+    visitor.wait_for_row("pi-3", "ok")
+    second = Visitor(visitor.context, visitor.url)
+    second.page.goto(visitor.url)
+    second.wait_for_row("pi-3", "ok")
+    say(broker, Kind.METRICS, "pi-3", "cpu", message=cpu(12, now_s))
+    second.wait_for_row("pi-3", "12 %")
+    visitor.wait_for_row("pi-3", "12 %")
+    assert [url for url in streams if url.endswith("/api/stream")] == []
+    visitor.page.close()
+    say(broker, Kind.METRICS, "pi-3", "cpu", message=cpu(97, now_s, seq=2))
+    second.wait_for_row("pi-3", "97 %")
+    assert len([url for url in streams if url.endswith("/api/stream")]) == 1
+    assert second.faults == []
