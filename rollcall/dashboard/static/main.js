@@ -214,7 +214,11 @@ function recorderWords(recorder, now) {
 }
 
 function alertWords(alerts) {
-  return alerts?.state === "online" ? "alerts ok" : "no alert service: nobody is told";
+  if (alerts?.state !== "online") return "no alert service: nobody is told";
+  const { mail, queued, blind } = alerts.health;
+  if (blind) return "the alert service is blind";
+  if (mail === "paused") return `mail is paused, ${queued} wait: mend its settings`;
+  return mail === "waiting" ? `mail waits, ${queued} to send: no server takes it` : "alerts ok";
 }
 
 new Frame();

@@ -76,7 +76,7 @@ export class NodeView {
     this.word.dataset.condition = key;
     this.word.replaceChildren(
       h("span", { class: "shape", "aria-hidden": "true" }, shape),
-      `${word}${node.since === undefined ? "" : ` since ${clock(node.since)}`}`,
+      `${word}${node.since === undefined ? "" : `, ${node.state} since ${clock(node.since)}`}`,
     );
     this.showAlerts(node);
     this.facts.replaceChildren(...factRows(node));
