@@ -1,6 +1,7 @@
 """Each program as systemd runs it: when it says READY, and when it stops beating."""
 
 import itertools
+import socket
 import sys
 import threading
 import time
@@ -116,6 +117,18 @@ def test_a_recorder_whose_database_is_away_is_not_ready_and_is_given_more_time(
         )
         assert READY not in supervisor.heard
         assert program.stop() == 0
+
+
+def test_a_recorder_is_not_ready_before_a_first_attempt_to_connect_has_ended(
+    tmp_path: Path, supervisor: SupervisorUnderTest
+) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as deaf,
+        Gated("recorder", tmp_path, supervisor, deaf.getsockname()[1]) as program,
+    ):
+        supervisor.wait_for("EXTEND_TIMEOUT_USEC=90000000")
+        assert READY not in supervisor.lines()
+        program.kill()
 
 
 def test_a_configuration_that_is_wrong_is_told_to_the_supervisor(
