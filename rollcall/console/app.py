@@ -22,6 +22,7 @@ from rollcall.console.up import up
         "lcd": ("rollcall.console.lcd", "lcd"),
         "node": ("rollcall.console.node", "broker"),
         "prune": ("rollcall.console.prune", "console"),
+        "service": ("rollcall.console.service", "console"),
         "show": ("rollcall.console.show", "console"),
         "top": ("rollcall.console.top", "console"),
     },
