@@ -16,6 +16,7 @@ from rollcall.console.up import up
         "alerts": ("rollcall.console.alerts", "alerts"),
         "broker": ("rollcall.console.broker", "broker"),
         "command": ("rollcall.console.command", "console"),
+        "config": ("rollcall.console.config", "console"),
         "dashboard": ("rollcall.console.dashboard", "dashboard"),
         "db": ("rollcall.console.db", "recorder"),
         "fleet": ("rollcall.console.fleet", "console"),
