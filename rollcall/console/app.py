@@ -19,6 +19,7 @@ from rollcall.console.up import up
         "config": ("rollcall.console.config", "console"),
         "dashboard": ("rollcall.console.dashboard", "dashboard"),
         "db": ("rollcall.console.db", "recorder"),
+        "export": ("rollcall.console.export", "recorder"),
         "fleet": ("rollcall.console.fleet", "console"),
         "lcd": ("rollcall.console.lcd", "lcd"),
         "node": ("rollcall.console.node", "broker"),
