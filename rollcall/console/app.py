@@ -14,6 +14,7 @@ from rollcall.console.up import up
     cls=LaterGroup,
     later={
         "alerts": ("rollcall.console.alerts", "alerts"),
+        "backup": ("rollcall.console.backup", "recorder"),
         "broker": ("rollcall.console.broker", "broker"),
         "command": ("rollcall.console.command", "console"),
         "config": ("rollcall.console.config", "console"),
@@ -24,6 +25,7 @@ from rollcall.console.up import up
         "lcd": ("rollcall.console.lcd", "lcd"),
         "node": ("rollcall.console.node", "broker"),
         "prune": ("rollcall.console.prune", "console"),
+        "restore": ("rollcall.console.restore", "recorder"),
         "show": ("rollcall.console.show", "console"),
         "top": ("rollcall.console.top", "console"),
     },
