@@ -22,6 +22,7 @@ from rollcall.console.up import up
         "db": ("rollcall.console.db", "recorder"),
         "export": ("rollcall.console.export", "recorder"),
         "fleet": ("rollcall.console.fleet", "console"),
+        "history": ("rollcall.console.history", "recorder"),
         "lcd": ("rollcall.console.lcd", "lcd"),
         "node": ("rollcall.console.node", "broker"),
         "prune": ("rollcall.console.prune", "console"),
