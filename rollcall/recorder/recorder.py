@@ -278,7 +278,7 @@ class Recorder:
             if arrived.payload:
                 _log.warning("%s: no receipt: %s", arrived.topic, error)
             return
-        if receipt.database != self._store.uuid:
+        if receipt.database not in {self._store.uuid, *self._store.replaced}:
             raise ForeignDatabaseError(
                 f"{arrived.topic} holds a receipt of database {receipt.database}, and ours is "
                 f"{self._store.uuid}; one prefix has one database: stop the other recorder, or, if "
