@@ -4,10 +4,25 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support.mqtt import BrokerUnderTest
 from tests.support.postgresql import PostgresqlUnderTest
+
+
+# The same examples in every run, so that a change is judged by what it changes; to look for new ones:
+# `.venv/bin/pytest --hypothesis-profile=explore`.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", max_examples=500, deadline=None)
+hypothesis.settings.load_profile("steady")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what asks for the server by itself, so that `./run check` can do without it."""
+    for item in items:
+        if "postgresql" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.postgresql)
 
 
 @pytest.fixture
@@ -24,7 +39,7 @@ def postgresql() -> Iterator[PostgresqlUnderTest]:
         yield running
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
     """Makes empty databases, on each engine in turn; gives their URLs."""
     if request.param == "sqlite":
