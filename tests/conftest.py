@@ -10,10 +10,14 @@ import pytest
 from tests.support.mqtt import BrokerUnderTest
 from tests.support.postgresql import PostgresqlUnderTest
 
-
-# The same examples in every run, so that a change is judged by what it changes; to look for new ones:
-# `.venv/bin/pytest --hypothesis-profile=explore`.
-hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+# The same examples in every run, so that a change is judged by what it changes, on a machine of any
+# speed; to look for new ones: `.venv/bin/pytest --hypothesis-profile=explore`.
+hypothesis.settings.register_profile(
+    "steady",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.register_profile("explore", max_examples=500, deadline=None)
 hypothesis.settings.load_profile("steady")
 
