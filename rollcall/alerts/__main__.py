@@ -21,6 +21,7 @@ from rollcall.broker.topics import Topics
 from rollcall.service import lifecycle
 from rollcall.service.config import ConfigError, Fault
 from rollcall.service.lock import ProcessLock
+from rollcall.service.notify import Notifier
 from rollcall.service.settings import Settings
 
 _NAME = "alerts"
@@ -67,6 +68,7 @@ def _run(
     queue = delivery_queue(settings.mail)
     topics = Topics(settings.broker.prefix)
     health = Health()
+    notifier = Notifier()
     announcement = ServiceAnnouncement(
         topics, _NAME, version=rollcall.__version__, since=time.time(), health=health.account
     )
@@ -75,6 +77,7 @@ def _run(
         client_id=_NAME,
         subscriptions=subscriptions(topics),
         announcement=announcement,
+        watchdog=lambda: notifier.beat(lambda: _status(client, health)),
     ) as client:
         telling = assembled(
             settings, mail, outbox=outbox, queue=queue, install=stored.install, wake=client.wake
@@ -90,7 +93,13 @@ def _run(
             patience=patience or Patience(settings.alerts.blind_after),
         )
         alerter.restore(stored)
+        notifier.ready()
         alerter.run(stop)
+
+
+def _status(client: BrokerClient, health: Health) -> str:
+    link = "connected" if client.ready else "waits for the broker"
+    return f"{link}, {health.account().get('firing', 0)} alerts fire"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

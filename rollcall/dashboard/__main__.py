@@ -26,6 +26,7 @@ from rollcall.dashboard.server import ServerError, WebServer
 from rollcall.dashboard.stream import Broadcast, clock
 from rollcall.service import lifecycle
 from rollcall.service.lock import ProcessLock
+from rollcall.service.notify import Notifier
 from rollcall.service.settings import Settings
 
 _NAME: Final = "dashboard"
@@ -39,6 +40,7 @@ def body(settings: Settings, _arguments: argparse.Namespace, stop: threading.Eve
     folder = settings.dashboard.state_dir
     topics = Topics(settings.broker.prefix)
     live = Live(topics, cluster_name=settings.cluster.name, now=clock())
+    notifier = Notifier()
 
     def application(broadcast: Broadcast) -> Starlette:
         entry = Entry(folder)
@@ -60,6 +62,7 @@ def body(settings: Settings, _arguments: argparse.Namespace, stop: threading.Eve
         client_id=_NAME,
         subscriptions=subscriptions(topics),
         announcement=announcement,
+        watchdog=lambda: notifier.beat(lambda: _status(client, live)),
     )
     with (
         ProcessLock(folder / "dashboard.lock", "the dashboard"),
@@ -67,7 +70,13 @@ def body(settings: Settings, _arguments: argparse.Namespace, stop: threading.Eve
         client,
     ):
         _log.info("listening at %s", place.url)
+        notifier.ready()
         run(client, web, stop)
+
+
+def _status(client: BrokerClient, live: Live) -> str:
+    link = "connected" if client.ready else "waits for the broker"
+    return f"{link}, {live.viewers} browsers"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

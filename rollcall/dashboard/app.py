@@ -170,15 +170,12 @@ class Web:
             return JSONResponse({"error": "not from a page of ours"}, status_code=403)
         return await self._actions.carry_out(request)
 
-    async def _stream(self, request: Request) -> Response:
+    async def _stream(self, _request: Request) -> Response:
         if self._broadcast.live.viewers >= MOST_VIEWERS:
             why = f"{MOST_VIEWERS} browsers look already; close one"
             return JSONResponse({"error": why}, status_code=503)
-        node = request.query_params.get("node")
-        if node is not None and not is_node_name(node):
-            return _no_such_node()
         return StreamingResponse(
-            self._broadcast.events(node),
+            self._broadcast.events(),
             media_type="text/event-stream",
             headers={"X-Accel-Buffering": "no"},
         )
@@ -189,7 +186,7 @@ class Web:
         live = self._broadcast.live
         now = clock()
         live.tick(now)
-        return Response(live.snapshot(None, now), media_type="application/json")
+        return Response(live.snapshot(now), media_type="application/json")
 
     async def _node(self, request: Request) -> Response:
         name = request.path_params["node"]

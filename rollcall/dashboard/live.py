@@ -27,12 +27,8 @@ _OF_NODES: Final = frozenset({Kind.STATUS, Kind.INFO, Kind.METRICS, Kind.ALERT})
 
 @dataclass(eq=False, slots=True)
 class Viewer:
-    """One browser: the nodes that changed since its last frame, and whether the frame around did.
+    """One browser: the nodes that changed since its last frame, and whether what is around did."""
 
-    `node` is the one whose every value it wants to see.
-    """
-
-    node: str | None = None
     changed: set[str] = field(default_factory=set)
     trends: set[str] = field(default_factory=set)
     surroundings: bool = False
@@ -111,12 +107,12 @@ class Live:
 
     # Frames out
 
-    def join(self, node: str | None, now: Now) -> tuple[Viewer, str]:
+    def join(self, now: Now) -> tuple[Viewer, str]:
         """Add a viewer; give it, and its first frame."""
         self.tick(now)
-        viewer = Viewer(node=node)
+        viewer = Viewer()
         self._viewers.add(viewer)
-        return viewer, self.snapshot(node, now)
+        return viewer, self.snapshot(now)
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer."""
@@ -145,10 +141,10 @@ class Live:
             viewer.surroundings |= self._surroundings
         self._dirty, self._surroundings = set(), False
 
-    def snapshot(self, node: str | None, now: Now) -> str:
+    def snapshot(self, now: Now) -> str:
         """Write everything as JSON."""
         trends = {name: self._points(name, now) for name in sorted(self._trends)}
-        return self._frame(sorted(self._cards), trends, now, node=node, around=True)
+        return self._frame(sorted(self._cards), trends, now, around=True)
 
     def delta(self, viewer: Viewer, now: Now) -> str | None:
         """Write what changed since the viewer's last frame as JSON; None when nothing did."""
@@ -157,8 +153,7 @@ class Live:
         here = sorted(viewer.changed & self._cards.keys())
         gone = sorted(viewer.changed - self._cards.keys())
         trends = {name: self._points(name, now) for name in sorted(viewer.trends)}
-        node = viewer.node if viewer.node in viewer.changed else None
-        frame = self._frame(here, trends, now, node=node, around=viewer.surroundings, gone=gone)
+        frame = self._frame(here, trends, now, around=viewer.surroundings, gone=gone)
         viewer.changed, viewer.trends, viewer.surroundings = set(), set(), False
         return frame
 
@@ -175,7 +170,6 @@ class Live:
         trends: dict[str, list[int | None]],
         now: Now,
         *,
-        node: str | None,
         around: bool,
         gone: Iterable[str] = (),
     ) -> str:
@@ -189,8 +183,6 @@ class Live:
             parts.append(f'"trends":{json.dumps(trends, separators=(",", ":"))}')
         if around:
             parts.append(f'"around":{json.dumps(self._around(), separators=(",", ":"))}')
-        if node is not None and (details := self.details(node, now)) is not None:
-            parts.append(f'"node":{json.dumps(details, separators=(",", ":"))}')
         return "{" + ",".join(parts) + "}"
 
     def _card(self, view: NodeView, now: Now) -> cards.Card:

@@ -35,6 +35,7 @@ _CARD_METRICS: Final = {
 _RANKS: Final = {"critical": 0, "warning": 3}
 # What a chart marks; and what is no news of a night.
 _MARKED: Final = frozenset({"reboot", "clock_step", "clock_corrected"})
+_UNSUPPORTED: Final = '"error":"unsupported:'
 _UNTOLD: Final = frozenset({"processes", "collector_recovered"})
 Connection = Any  # of the recorder's engine; its library stays behind its door
 
@@ -212,7 +213,7 @@ def _story(
         *(
             _event(each)
             for each in queries.events(connection, window.start, window.known_stop, node)
-            if each.kind not in _UNTOLD
+            if each.kind not in _UNTOLD and _UNSUPPORTED not in each.detail
         ),
     ]
     wanted = [entry for entry in story if node in {None, entry["node"]}]

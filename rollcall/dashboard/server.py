@@ -126,6 +126,7 @@ class WebServer:
             ws="none",
             lifespan="on",
             log_config=None,
+            log_level="warning",
             access_log=False,  # it would hold the tokens of login links
             proxy_headers=False,
             server_header=False,

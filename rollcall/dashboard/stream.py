@@ -54,12 +54,9 @@ class Broadcast:
         async with self._ticked:
             self._ticked.notify_all()
 
-    async def events(self, node: str | None) -> AsyncIterator[str]:
-        """Give server-sent events until the browser leaves or the server closes.
-
-        `node` is one whose every value is sent along.
-        """
-        viewer, first = self.live.join(node, self._clock())
+    async def events(self) -> AsyncIterator[str]:
+        """Give server-sent events until the browser leaves or the server closes."""
+        viewer, first = self.live.join(self._clock())
         try:
             yield _RETRY + _event("snapshot", first)
             sent_s = self._clock().monotonic_s

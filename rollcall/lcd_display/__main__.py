@@ -13,14 +13,17 @@ from rollcall.broker.session import BrokerError
 from rollcall.broker.topics import Topics
 from rollcall.lcd_display.assembly import name_lock, own_node, presenter, screen_thread
 from rollcall.lcd_display.display import Display, subscriptions
+from rollcall.lcd_display.lcd_thread import LcdThread
 from rollcall.lcd_display.night import Night
 from rollcall.service import lifecycle
+from rollcall.service.notify import Notifier
 from rollcall.service.settings import Settings
 
 
 def serve(settings: Settings, arguments: argparse.Namespace, stop: threading.Event) -> None:
     """Run the display until `stop` is set."""
     topics = Topics(settings.broker.prefix)
+    notifier = Notifier()
     lcd, output = screen_thread(
         settings.lcd, emulate=arguments.emulate, stream=sys.stdout, dots=arguments.dots
     )
@@ -45,12 +48,19 @@ def serve(settings: Settings, arguments: argparse.Namespace, stop: threading.Eve
         client_id=settings.lcd.name,
         subscriptions=subscriptions(topics),
         announcement=announcement,
+        watchdog=lambda: notifier.beat(lambda: _status(client, lcd)),
     )
     with ExitStack() as opened:
         opened.enter_context(name_lock(settings.lcd, settings.broker))
         opened.enter_context(client)
         opened.enter_context(lcd)
+        notifier.ready()
         display.run(client, stop)
+
+
+def _status(client: BrokerClient, lcd: LcdThread) -> str:
+    link = "connected" if client.ready else "waits for the broker"
+    return f"{link}, display {lcd.account()['display']}"
 
 
 def main() -> int:

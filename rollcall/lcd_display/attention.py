@@ -1,12 +1,13 @@
-"""What calls for somebody: alerts that fire, and nodes that were lost.
+"""What calls for somebody: alerts that fire, nodes that were lost, mails that do not get out.
 
 A lost node calls once, whether or not the alert service has an alert for its absence. What is
 acknowledged, silenced or inhibited is quiet: it is told, but calls for nobody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Final
 
 from rollcall.broker.cluster import Cluster
@@ -14,6 +15,12 @@ from rollcall.broker.messages import Alert, Flag, ServiceOnline, Severity
 from rollcall.lcd_display.figures import Figures, NodeFigures
 
 _QUIET: Final[tuple[Flag, ...]] = ("acknowledged", "silenced", "inhibited")
+_MAIL_TROUBLE: Final[Mapping[str, tuple[Severity, str]]] = MappingProxyType(
+    {
+        "waiting": ("warning", "mails wait: no server takes them"),
+        "paused": ("critical", "mails wait: mend the settings"),
+    }
+)
 CallKey = tuple[str, str, str, str | None]
 _RANK: Final = ("critical", "warning", "info")
 
@@ -76,6 +83,8 @@ def attention_of(cluster: Cluster, figures: Figures, *, everywhere: bool) -> Att
         for node, rule, alert in firing
         if not (alert.metric is None and node in lost)
     ]
+    if everywhere:
+        calls += _of_mail(cluster)
     return Attention(sorted(calls, key=_urgency), service_online=_is_alert_service_online(cluster))
 
 
@@ -85,6 +94,18 @@ def _of_lost(node: NodeFigures, alert: Alert | None) -> Call:
 
 def _of_alert(node: str, rule: str, alert: Alert) -> Call:
     return Call(node, rule, alert.severity, _quiet(alert), alert.since, alert.summary)
+
+
+def _of_mail(cluster: Cluster) -> list[Call]:
+    """Mails that do not get out call too: whoever waits for one would wait in vain."""
+    for name, status in cluster.services.items():
+        if name.partition("-")[0] != "alerts" or not isinstance(status, ServiceOnline):
+            continue
+        trouble = _MAIL_TROUBLE.get(str(status.health.get("mail")))
+        if trouble is not None:
+            severity, summary = trouble
+            return [Call("mail", str(status.health["mail"]), severity, None, None, summary)]
+    return []
 
 
 def _quiet(alert: Alert | None) -> Flag | None:

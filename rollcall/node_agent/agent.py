@@ -5,7 +5,7 @@ Everything runs on the main thread, but for what may hang (see `blocking`) and t
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from pydantic import JsonValue
@@ -89,8 +89,11 @@ class Agent:
         self._info_due_ms = 0
         self._boot_time_s: float | None = None
 
-    def run(self, stop: threading.Event) -> None:
-        """Work until told to stop. Raises BrokerError when the network thread has died."""
+    def run(self, stop: threading.Event, ready: Callable[[], None] = lambda: None) -> None:
+        """Work until told to stop. Raises BrokerError when the network thread has died.
+
+        `ready` is called after each collection, and when nothing is to be collected.
+        """
         self._look_at_clock()
         self._outgoing.begin(self._now(), self._boot_time())
         self._account.since_boot |= self._since_boot.recall()
@@ -98,7 +101,8 @@ class Agent:
         self._recall_fleet()
         while not stop.is_set():
             self._look_at_clock()
-            self._collect()
+            if self._collect() or not self._schedule.intervals:
+                ready()
             self._look_at_facts()
             self._look_at_boosts()
             self._commands.look()
@@ -131,7 +135,8 @@ class Agent:
 
     # Collecting
 
-    def _collect(self) -> None:
+    def _collect(self) -> bool:
+        """Read what is due, and take what was read; say whether anything was."""
         now = moment(self._host)
         self._collection.sample(self._schedule.samples(now))
         self._since_boot.keep(self._account.since_boot)
@@ -146,6 +151,7 @@ class Agent:
                 sample_s = None if each.unsupported else self._options[each.due.collector].sample_s
                 self._schedule.change(each.due.collector, self._next_interval_s(each), sample_s)
             self._follow_schedule()
+        return bool(collected)
 
     def _follow_schedule(self) -> None:
         shortest_s = min(self._schedule.intervals.values(), default=self._settings.interval)

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -185,8 +186,8 @@ def entry_points() -> Iterator[tuple[str, Callable[[], Any]]]:
     folders = (Path(place) for place in sys.path)
     told = (path for folder in folders for path in folder.glob("*.dist-info/entry_points.txt"))
     if any(f"[{GROUP}]" in path.read_text("utf-8", "replace") for path in told):
-        # Imported only where there is one, as it brings a mail parser and more along.
-        from importlib import metadata  # noqa: PLC0415 - see above
-
+        # Imported only where there is one, as it brings a mail parser and more along; by its name,
+        # for `from importlib import` would find what `lean` has left in its place.
+        metadata = import_module("importlib.metadata")
         for entry in metadata.entry_points(group=GROUP):
             yield entry.name, entry.load

@@ -20,6 +20,7 @@ from rollcall.node_agent.steering import Wanted, wanted_here
 from rollcall.service import lifecycle
 from rollcall.service.config import ConfigError, Fault
 from rollcall.service.lock import ProcessLock
+from rollcall.service.notify import Notifier
 from rollcall.service.settings import Agent as AgentSettings
 from rollcall.service.settings import Settings
 
@@ -57,6 +58,7 @@ def body(settings: Settings, arguments: argparse.Namespace, stop: threading.Even
     topics = Topics(settings.broker.prefix)
     wanted = collected(settings.agent)
     folder = settings.agent.state_dir
+    notifier = Notifier()
     with ExitStack() as stack:
         try:
             stack.enter_context(ProcessLock(folder / "agent.lock", f"the agent of {node}"))
@@ -84,6 +86,7 @@ def body(settings: Settings, arguments: argparse.Namespace, stop: threading.Even
             ],
             announcement=announcement,
             session=Session(expiry_s=_SESSION_EXPIRY_S),
+            watchdog=lambda: notifier.beat(lambda: _status(client)),
         )
         Agent(
             topics=topics,
@@ -94,7 +97,11 @@ def body(settings: Settings, arguments: argparse.Namespace, stop: threading.Even
             client=stack.enter_context(client),
             announcement=announcement,
             wanted=wanted,
-        ).run(stop)
+        ).run(stop, notifier.ready)
+
+
+def _status(client: BrokerClient) -> str:
+    return "connected" if client.ready else "waits for the broker, and keeps what it reads"
 
 
 def _host(seed: int | None) -> Host:

@@ -11,14 +11,21 @@ from rollcall.recorder.errors import RecorderError
 from rollcall.recorder.recorder import SERVICE, Recorder
 from rollcall.recorder.store import Store
 from rollcall.service import lifecycle
+from rollcall.service.notify import Notifier
 from rollcall.service.settings import Settings
+
+# A small database is upgraded before anything else can be done, and copied before that.
+_UPGRADE_WITHIN_S = 600
 
 
 def _record(settings: Settings, _arguments: argparse.Namespace, stop: threading.Event) -> None:
     chosen = settings.recorder
     membership = Membership(chosen.name, chosen.shared)
+    notifier = Notifier()
+    notifier.extend_start(_UPGRADE_WITHIN_S)
     with Store(chosen.database, membership) as store:
-        recorder = Recorder(store, Topics(settings.broker.prefix), chosen.keep, membership)
+        topics = Topics(settings.broker.prefix)
+        recorder = Recorder(store, topics, chosen.keep, membership, notifier)
         with recorder.client(settings.broker) as client:
             recorder.run(client, stop)
 

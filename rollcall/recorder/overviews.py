@@ -183,7 +183,7 @@ def alerts_at(connection: Connection, at: int) -> list[AlertThen]:
 
 
 def changes(connection: Connection, start: int, stop: int, most: int) -> list[Change]:
-    """Give the gauges whose mean changed most against the same hours of the day before.
+    """Give the gauges whose mean changed most against the window of equal length before it.
 
     By whole hours that are rolled up; how much is judged by the ratio of the means.
     """

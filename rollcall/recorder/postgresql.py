@@ -143,24 +143,33 @@ class Postgresql:
 
     def back_up(self, _engine: Engine, target: Path) -> None:
         """Dump with pg_dump, in its custom format: `pg_restore` reads it."""
-        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_dump"))
-        program = str(found[-1]) if found else shutil.which("pg_dump")
-        if program is None:
-            raise RecorderError(
-                "a backup needs pg_dump; install postgresql-client, or make one elsewhere"
-            )
-        url = self._url.set(drivername="postgresql")
+        self.dump(target)
+
+    def dump(self, target: Path, *options: str) -> None:
+        """Dump with pg_dump and further `options`. Raises RecorderError."""
+        try:
+            self._run("pg_dump", "--format=custom", f"--file={target}", *options)
+        except RecorderError:
+            target.unlink(missing_ok=True)
+            raise
+
+    def restore(self, dump: Path, *options: str) -> None:
+        """Restore a dump with pg_restore, all of it or nothing. Raises RecorderError."""
+        how = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges")
+        self._run("pg_restore", *how, *options, str(dump), placed="--dbname=")
+
+    def _run(self, name: str, *options: str, placed: str = "") -> None:
         environment = dict(os.environ)
+        url = self._url.set(drivername="postgresql")
         if url.password is not None:
             environment["PGPASSWORD"] = str(url.password)
         place = url._replace(password=None).render_as_string()
-        command = [program, "--format=custom", f"--file={target}", place]
+        command = [program(name), *options, f"{placed}{place}"]
         done = subprocess.run(  # noqa: S603 - PostgreSQL's own program
             command, env=environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            target.unlink(missing_ok=True)
-            raise RecorderError(f"the backup failed: {done.stderr.strip()}")
+            raise RecorderError(f"{name} failed: {done.stderr.strip()}")
 
     def copy_before(self, _schema: str) -> None:
         """Give nothing: the recorder's host need not have room or programs for a dump."""
@@ -287,6 +296,17 @@ class Postgresql:
         if now_s - self._locked_since_s > _ALREADY_AFTER_S:
             raise AlreadyRunningError(said)
         raise DatabaseUnavailableError(CLAIMED, said)
+
+
+def program(name: str) -> str:
+    """Find a program of PostgreSQL, the newest there is. Raises RecorderError."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    path = str(found[-1]) if found else shutil.which(name)
+    if path is None:
+        raise RecorderError(
+            f"a backup needs {name}; install postgresql-client, or make one elsewhere"
+        )
+    return path
 
 
 def partition_of(day: int) -> str:

@@ -46,6 +46,7 @@ from rollcall.recorder.store import Store
 from rollcall.recorder.subscriptions import Subscriptions
 from rollcall.recorder.upkeep import Upkeep
 from rollcall.service.backoff import Backoff
+from rollcall.service.notify import Notifier
 from rollcall.service.settings import Keep
 
 SERVICE: Final = "recorder"
@@ -76,9 +77,15 @@ class Recorder:
     """Moves messages from a broker into an open `store`, exactly once."""
 
     def __init__(
-        self, store: Store, topics: Topics, keep: Keep, membership: Membership | None = None
+        self,
+        store: Store,
+        topics: Topics,
+        keep: Keep,
+        membership: Membership | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         self._store = store
+        self._notifier = notifier or Notifier({})
         self._membership = membership or Membership()
         self._subscriptions = Subscriptions(topics, self._membership)
         self._upkeep = Upkeep(store, keep)
@@ -112,7 +119,7 @@ class Recorder:
             health=self._health.snapshot,
         )
         shared = self._membership.shared
-        return BrokerClient(
+        client = BrokerClient(
             endpoint,
             client_id=self._membership.name,
             subscriptions=self._subscriptions.first,
@@ -123,7 +130,9 @@ class Recorder:
                 receive_maximum=RECEIVE_MAXIMUM,
                 manual_acknowledgement=True,
             ),
+            watchdog=lambda: self._notifier.beat(lambda: self._status(client)),
         )
+        return client
 
     def run(self, client: BrokerClient, stop: threading.Event) -> None:
         """Record until told to stop, then commit what is there.
@@ -132,6 +141,8 @@ class Recorder:
         """
         self._wait_for_database(client, stop)
         while not stop.is_set():
+            if client.has_tried:
+                self._notifier.ready()
             self._take(client, client.receive(self._patience_s()))
             while len(self._waiting) < _BATCH_MESSAGES and (item := client.receive(0)):
                 self._take(client, item)
@@ -148,6 +159,13 @@ class Recorder:
         if self._waiting:
             self._commit(client)
             self._say_receipts(client)
+
+    def _status(self, client: BrokerClient) -> str:
+        """Say in words how it goes, for the supervisor."""
+        if self._health.database != "ok":
+            return f"waits for the database, which is {self._health.database}"
+        link = "" if client.ready else "waits for the broker, "
+        return f"{link}lag {self._health.lag_seconds:.1f} s, {len(self._store.nodes())} nodes"
 
     def _fetch_dropped(self, client: BrokerClient) -> None:
         """Connect anew when the inbox had no room, so that the broker sends again what is missing.
@@ -260,7 +278,7 @@ class Recorder:
             if arrived.payload:
                 _log.warning("%s: no receipt: %s", arrived.topic, error)
             return
-        if receipt.database != self._store.uuid:
+        if receipt.database not in {self._store.uuid, *self._store.replaced}:
             raise ForeignDatabaseError(
                 f"{arrived.topic} holds a receipt of database {receipt.database}, and ours is "
                 f"{self._store.uuid}; one prefix has one database: stop the other recorder, or, if "

@@ -91,9 +91,14 @@ def _config(connection: Connection) -> Config:
 
 
 def identity(connection: Connection) -> str:
-    """Give the UUID that was made with the database."""
-    uuid: str = connection.execute(sqlalchemy.text("SELECT uuid FROM about")).scalar_one()
-    return uuid
+    """Give the UUID that was made with the database, or when it was restored from a backup."""
+    return identities(connection)[0]
+
+
+def identities(connection: Connection) -> list[str]:
+    """Give the UUID, and those before it of the databases that this one was restored over."""
+    query = sqlalchemy.text("SELECT uuid FROM about ORDER BY made_ts DESC, uuid")
+    return [str(uuid) for uuid in connection.execute(query).scalars()]
 
 
 def _fault(where: str, text: str) -> ConfigError:
@@ -106,5 +111,6 @@ def group(connection: Connection) -> str:
     Nobody else can guess it. Mosquitto lets every client join a shared subscription whose name it
     knows, and gives it its share, even of what it may not read and then does not get.
     """
-    row = connection.execute(sqlalchemy.text("SELECT uuid, made_ts FROM about")).one()
+    query = "SELECT uuid, made_ts FROM about ORDER BY made_ts DESC, uuid LIMIT 1"
+    row = connection.execute(sqlalchemy.text(query)).one()
     return hashlib.sha256(f"{row.uuid} {row.made_ts}".encode()).hexdigest()[:32]

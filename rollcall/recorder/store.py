@@ -64,6 +64,7 @@ class Store:
         self._catalogue: Catalogue | None = None
         self.is_open = False
         self.uuid = ""
+        self.replaced: frozenset[str] = frozenset()
         self.group = ""
 
     def __enter__(self) -> Self:
@@ -172,7 +173,8 @@ class Store:
         try:
             self._upgrade(Upgrade(self._database, self._engine))
             with self._engine.begin() as connection:
-                self.uuid = schema.identity(connection)
+                self.uuid, *replaced = schema.identities(connection)
+                self.replaced = frozenset(replaced)
                 self.group = schema.group(connection)
                 self._catalogue = Catalogue.load(connection)
             with self._engine.connect() as connection:

@@ -77,6 +77,25 @@ def load(file: Path | None, environ: Mapping[str, str] = os.environ) -> Settings
         raise ConfigError(str(path or "the environment"), faults) from error
 
 
+def origins(file: Path | None, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Say where each key that is set comes from: `FILE line 12`, or an environment variable.
+
+    Keys are dotted, `section.key`; where a value is a table also `section.key.name`. What is not
+    in it is a default. Raises ConfigError when the file cannot be read.
+    """
+    path = file or find_file(environ)
+    text, tree = _read(path) if path else ("", {})
+    found = {
+        ".".join(keys): f"{path} {_line_of_path(keys, text)}".rstrip()
+        for keys in _paths((), tree)
+        if len(keys) > 1
+    }
+    for (section, key), (variable, value) in _overrides(environ).items():
+        for keys in (*_paths((section, key), value), (section, key)):
+            found[".".join(keys)] = variable
+    return found
+
+
 def read_secret(path: Path) -> str:
     """Read a secret from its file, without the line end. Raises ConfigError when that fails."""
     try:
@@ -162,6 +181,19 @@ def _line_of(section: str, key: str, text: str) -> str:
         elif here == section and _assigns(key, line):
             return f"line {number}"
     return section_line
+
+
+def _paths(above: tuple[str, ...], value: Any) -> list[tuple[str, ...]]:
+    if not isinstance(value, dict):
+        return [above]
+    return [path for key, below in value.items() for path in _paths((*above, key), below)]
+
+
+def _line_of_path(keys: tuple[str, ...], text: str) -> str:
+    """Find the line of a key that may stand in a table of its own, or dotted in one above it."""
+    ends = range(len(keys) - 1, 0, -1)
+    lines = (_line_of(".".join(keys[:end]), ".".join(keys[end:]), text) for end in ends)
+    return next((line for line in lines if line), "")
 
 
 def _assigns(key: str, line: str) -> bool:

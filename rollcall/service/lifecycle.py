@@ -11,6 +11,7 @@ from typing import Final
 
 from rollcall.service import config, logs
 from rollcall.service.lock import AlreadyRunningError
+from rollcall.service.notify import Notifier
 from rollcall.service.settings import Settings
 
 EXIT_FAILED: Final = 1
@@ -68,3 +69,4 @@ def run(
 
 def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
+    Notifier().status(text)

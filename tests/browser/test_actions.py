@@ -42,7 +42,9 @@ def alert_service(tmp_path: Path, broker: BrokerUnderTest) -> Iterator[ProgramUn
         "ROLLCALL_ALERTS__STATE_DIR": tmp_path / "alerts",
         "ROLLCALL_MAIL__FOLDER": tmp_path / "mail",
     }
+    status = TOPICS.topic(Kind.SERVICE_STATUS, "alerts")
     with ProgramUnderTest("rollcall.alerts", tmp_path, settings=settings) as running:
+        wait_until(lambda: broker.subscribe_for(status), 30, what="the alert service")
         yield running
 
 

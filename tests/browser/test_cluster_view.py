@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rollcall.broker.messages import Alert, Info, Message, Online, Report, encode
 from rollcall.broker.topics import Kind, Topics
+from rollcall.recorder.store import Store
 from tests.support.browser import DashboardUnderTest, Visitor
 from tests.support.mqtt import BrokerUnderTest
 from tests.support.program import ProgramUnderTest
@@ -102,8 +103,10 @@ def test_the_filter_is_part_of_the_address(
 
 
 def test_one_node_shows_all_that_it_said_with_ages(
-    visitor: Visitor, broker: BrokerUnderTest, now_s: float
+    visitor: Visitor, dashboard: DashboardUnderTest, broker: BrokerUnderTest, now_s: float
 ) -> None:
+    with Store(dashboard.database_url):
+        pass  # a recorder was here
     online(broker, "pi-3", now_s)
     info = Info(hostname="pi-3", agent="1.0.0", interval=10, description="rack 2, top")
     say(broker, Kind.INFO, "pi-3", message=info)
@@ -159,9 +162,32 @@ def test_it_can_be_used_with_the_keyboard_alone(
 ) -> None:
     online(broker, "pi-3", now_s)
     visitor.wait_for_row("pi-3", "ok")
-    for _ in range(10):
+    for _ in range(20):
         visitor.page.keyboard.press("Tab")
         if visitor.page.evaluate("() => document.activeElement.textContent") == "pi-3":
             break
     visitor.page.keyboard.press("Enter")
     visitor.page.wait_for_url("**/node/pi-3")
+
+
+def test_two_pages_of_a_browser_share_one_stream(
+    visitor: Visitor, broker: BrokerUnderTest, now_s: float
+) -> None:
+    streams: list[str] = []
+    visitor.context.on(
+        "request", lambda request: streams.append(request.url) if "stream" in request.url else None
+    )
+    online(broker, "pi-3", now_s)
+    visitor.wait_for_row("pi-3", "ok")
+    second = Visitor(visitor.context, visitor.url)
+    second.page.goto(visitor.url)
+    second.wait_for_row("pi-3", "ok")
+    say(broker, Kind.METRICS, "pi-3", "cpu", message=cpu(12, now_s))
+    second.wait_for_row("pi-3", "12 %")
+    visitor.wait_for_row("pi-3", "12 %")
+    assert [url for url in streams if url.endswith("/api/stream")] == []
+    visitor.page.close()
+    say(broker, Kind.METRICS, "pi-3", "cpu", message=cpu(97, now_s, seq=2))
+    second.wait_for_row("pi-3", "97 %")
+    assert len([url for url in streams if url.endswith("/api/stream")]) == 1
+    assert second.faults == []

@@ -114,8 +114,11 @@ def test_dragging_asks_for_a_shorter_window_and_the_address_keeps_it(
     visitor: Visitor, pi_3: float
 ) -> None:
     visitor.page.goto(f"{visitor.url}/node/pi-3?window=1h")
+    # All of it is there, so that nothing moves under the pointer any more.
+    visitor.page.get_by_text("every sample; recorded").first.wait_for()
+    visitor.page.locator(".story li").first.wait_for()
     plot = visitor.page.locator(".chart .u-over").first
-    plot.wait_for()
+    plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
     assert box is not None
     visitor.page.mouse.move(box["x"] + 50, box["y"] + 50)

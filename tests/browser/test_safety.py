@@ -11,6 +11,7 @@ from rollcall.broker.messages import Alert, Info, Instances, Online, Report, enc
 from rollcall.broker.topics import Kind, Topics
 from rollcall.dashboard.entry import Entry
 from rollcall.dashboard.gate import POLICY
+from rollcall.recorder.store import Store
 from tests.support.browser import DashboardUnderTest, Visitor
 from tests.support.mqtt import BrokerUnderTest
 
@@ -125,7 +126,11 @@ def test_the_stream_ends_at_once_when_the_server_is_told_to_stop(
     visitor.faults.clear()
 
 
-def test_hostile_words_are_words(visitor: Visitor, broker: BrokerUnderTest, now_s: float) -> None:
+def test_hostile_words_are_words(
+    visitor: Visitor, dashboard: DashboardUnderTest, broker: BrokerUnderTest, now_s: float
+) -> None:
+    with Store(dashboard.database_url):
+        pass  # a recorder was here
     birth = Online(since=now_s, session=1, epoch=EPOCH, interval=10, seq=0)
     info = Info(hostname=HOSTILE, agent=HOSTILE, interval=10, description=HOSTILE)
     disk = Report(

@@ -11,6 +11,7 @@ import pytest
 
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.topics import Kind, Topics
+from rollcall.recorder.store import Store
 from tests.support.database import birth, end, report, url_of
 from tests.support.hostile import hostile_messages
 from tests.support.mqtt import BrokerUnderTest
@@ -186,6 +187,25 @@ def test_receipts_of_another_database_end_the_recorder(
     assert "one prefix has one database" in on_sqlite.log.read_text("utf-8")
     ((_, text),) = broker.subscribe_for(TOPICS.topic(Kind.RECEIPT, "pi-9"))
     assert json.loads(text) == foreign
+
+
+def test_receipts_of_the_database_before_a_restore_are_its_own(
+    on_sqlite: RecorderProcess, broker: BrokerUnderTest
+) -> None:
+    with Store(on_sqlite.url) as store:
+        store.apply(
+            lambda connection: connection.exec_driver_sql(
+                "INSERT INTO about (uuid, made_ts) VALUES ('the-one-before', 1)"
+            )
+        )
+        ours = store.uuid
+    before = {"database": "the-one-before", "epoch": EPOCH, "through": 5, "missing": []}
+    publish(broker, "receipt/pi-3", before, retain=True)
+    wait_until_recording(on_sqlite)
+    now_ms = time.time_ns() // 1_000_000
+    publish(broker, "node/pi-3/metrics/cpu", report(1, now_ms, {"percent": 12.5}), retain=True)
+    topic = TOPICS.topic(Kind.RECEIPT, NODE)
+    wait_until(lambda: ours in broker.subscribe_for(topic)[0][1], what="a receipt of its own")
 
 
 def test_a_database_that_we_do_not_have_ends_with_78(on_sqlite: RecorderProcess) -> None:

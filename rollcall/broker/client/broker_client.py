@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -38,6 +38,7 @@ from rollcall.broker.client.paho_setup import (
     will_properties,
     without_delay,
 )
+from rollcall.broker.client.turning import TurningClient
 from rollcall.broker.codec import MAX_PAYLOAD_BYTES
 from rollcall.broker.session import Arrived, BrokerError, Endpoint, Item, Lost, Ready, Session
 
@@ -58,8 +59,10 @@ class BrokerClient:
     """A session with the broker, kept alive for ever; a context manager.
 
     `subscriptions` are (topic filter, QoS) pairs, renewed at every connection; to hear of its own
-    status a client subscribes to it. Entering raises BrokerError when credentials cannot be read;
-    an unreachable broker is no error, it is tried again with jitter between 1 and 30 s.
+    status a client subscribes to it. `receive` calls `watchdog` whenever the network thread has
+    moved since the last call; waiting to connect anew is moving. Entering raises BrokerError when
+    credentials cannot be read; an unreachable broker is no error, it is tried again with jitter
+    between 1 and 30 s.
     """
 
     def __init__(
@@ -70,10 +73,13 @@ class BrokerClient:
         subscriptions: Sequence[tuple[str, int]],
         announcement: Announcement | None = None,
         session: Session | None = None,
+        watchdog: Callable[[], None] | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._session = session or Session()
         self._announcement = announcement
+        self._watchdog = watchdog
+        self._turns_seen = 0
         self._subscriptions = list(subscriptions)
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._acknowledged: deque[tuple[int, int, str]] = deque()
@@ -132,6 +138,11 @@ class BrokerClient:
         return self._ready
 
     @property
+    def has_tried(self) -> bool:
+        """Whether a first attempt to connect has come to its end, good or bad."""
+        return self.connections > 0 or self._last_refusal != ""
+
+    @property
     def next_attempt_s(self) -> float | None:
         """In how many seconds the next of `attempts` to connect is due; None when none is."""
         wait_s = self._paho._reconnect_delay  # noqa: SLF001 - paho keeps its wait to itself
@@ -152,6 +163,8 @@ class BrokerClient:
         started again.
         """
         self._look_after_session()
+        if self._watchdog is not None and self._has_moved():
+            self._watchdog()
         try:
             item = self._inbox.get(timeout=timeout_s) if timeout_s > 0 else self._inbox.get_nowait()
         except queue.Empty:
@@ -221,6 +234,12 @@ class BrokerClient:
             _log.warning("the broker acknowledges nothing; connecting anew")
             self._drop_connection()
 
+    def _has_moved(self) -> bool:
+        """Say whether the network thread has moved since the last call, or waits to connect."""
+        turns = self._paho.turns
+        has_turned, self._turns_seen = turns != self._turns_seen, turns
+        return has_turned or bool(self.next_attempt_s)
+
     def _oldest_unanswered_s(self, now: float) -> float:
         if not self._ready:
             return self._progress_s
@@ -279,8 +298,8 @@ class BrokerClient:
             except OSError as error:
                 _log.debug("the socket was closed already: %s", error)
 
-    def _make(self, client_id: str) -> Client:
-        paho = Client(
+    def _make(self, client_id: str) -> TurningClient:
+        paho = TurningClient(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             transport=transport_of(self._endpoint),
@@ -306,6 +325,7 @@ class BrokerClient:
 
     def _on_pre_connect(self, paho: Client, _user: Any) -> None:
         self.attempts += 1
+        self._paho.turns += 1
         reload_credentials(paho, self._tls, self._endpoint)
         if self._announcement is not None:
             paho.will_set(

@@ -46,8 +46,15 @@ export class Chart {
     this.answer = answer;
     say(this.legend, legendWords(answer));
     this.canvas.setAttribute("aria-label", sentence(this.spec, answer));
-    this.draw();
+    // The same chart goes on, so that a pointer over it stays where it is.
+    if (this.plot === null) this.draw();
+    else this.plot.setData(this.columns());
     if (!this.table.hidden) this.fillTable();
+  }
+
+  columns() {
+    const { times, min, avg, max } = this.answer;
+    return [times, max, avg, min];
   }
 
   hold() {
@@ -74,8 +81,7 @@ export class Chart {
     this.plot = null;
     if (this.answer === null || !this.element.isConnected) return;
     const colours = Object.fromEntries(Object.entries(this.probe).map(([name, element]) => [name, getComputedStyle(element).color]));
-    const { times, min, avg, max } = this.answer;
-    this.plot = new uPlot(this.options(colours), [times, max, avg, min], this.canvas);
+    this.plot = new uPlot(this.options(colours), this.columns(), this.canvas);
   }
 
   options(colours) {
@@ -91,7 +97,7 @@ export class Chart {
         x: { time: true, range: () => [this.answer.since, this.answer.until] },
         y: { range: (_, low, high) => scaleOf(field, low, high) },
       },
-      series: [{}, edge, { stroke: colours.series, width: 1.5, points: { show: this.isSparse() }, spanGaps: false }, edge],
+      series: [{}, edge, { stroke: colours.series, width: 1.5, points: { show: () => this.isSparse() }, spanGaps: false }, edge],
       bands: [{ series: [1, 3], fill: colours.series.replace(")", " / 0.25)").replace("rgb(", "rgb(").replaceAll(",", "") }],
       axes: [
         { ...axis, values: (_, ticks, __, ___, step) => ticks.map((tick) => tickWords(tick, step)) },

@@ -23,7 +23,7 @@ const PLACES = [
 class Frame {
   constructor() {
     this.state = new State();
-    this.stream = new Stream((name, frame) => this.take(name, frame));
+    this.stream = new Stream((name, frame) => this.take(name, frame), () => this.state.whole());
     this.title = h("a", { href: "/", class: "title", "data-inside": true }, "Rollcall");
     this.summary = h("p", { class: "summary" });
     this.services = h("p", { class: "services" });
@@ -65,7 +65,7 @@ class Frame {
     const node = found ? decodeURIComponent(found[1]) : null;
     const at = path === "/" ? Number(new URLSearchParams(window.location.search).get("at")) || null : null;
     this.view?.remove();
-    this.attune(node, at);
+    this.attune(at);
     this.view = this.viewOf(path, node);
     this.main.replaceChildren(this.view.element);
     this.links.forEach((link) => mark(link, "aria-current", link.pathname === path ? "page" : null));
@@ -82,10 +82,10 @@ class Frame {
   }
 
   // The present comes as a stream; a moment of the past is asked for once, and stands still.
-  attune(node, at) {
+  attune(at) {
     this.state.frozen = at;
     this.back.hidden = at === null;
-    if (at === null) return this.stream.open(node);
+    if (at === null) return this.stream.open();
     this.stream.close();
     return this.fetchMoment(at);
   }
@@ -214,7 +214,11 @@ function recorderWords(recorder, now) {
 }
 
 function alertWords(alerts) {
-  return alerts?.state === "online" ? "alerts ok" : "no alert service: nobody is told";
+  if (alerts?.state !== "online") return "no alert service: nobody is told";
+  const { mail, queued, blind } = alerts.health;
+  if (blind) return "the alert service is blind";
+  if (mail === "paused") return `mail is paused, ${queued} wait: mend its settings`;
+  return mail === "waiting" ? `mail waits, ${queued} to send: no server takes it` : "alerts ok";
 }
 
 new Frame();

@@ -20,6 +20,8 @@ export class NodeView {
     this.state = state;
     this.name = name;
     this.ages = [];
+    this.details = null;
+    this.asked = null;
     this.mayAct = false;
     this.told = "";
     allowed().then((may) => {
@@ -47,8 +49,24 @@ export class NodeView {
     );
   }
 
+  // What the stream tells of a node is its card; all else is asked for when the card has changed.
+  async ask() {
+    const card = this.state.nodes.get(this.name);
+    if (card === undefined || card === this.asked) return;
+    this.asked = card;
+    const answer = await fetch(`/api/node/${encodeURIComponent(this.name)}`).catch(() => null);
+    if (!answer?.ok) return;
+    this.details = await answer.json();
+    this.show();
+  }
+
   update() {
-    const node = this.state.node?.name === this.name ? this.state.node : null;
+    this.show();
+    this.ask();
+  }
+
+  show() {
+    const node = this.details;
     if (node === null) {
       const unknown = this.state.around !== null && !this.state.nodes.has(this.name);
       say(this.word, unknown ? "Nothing was ever heard of a node of this name." : "");
@@ -58,7 +76,7 @@ export class NodeView {
     this.word.dataset.condition = key;
     this.word.replaceChildren(
       h("span", { class: "shape", "aria-hidden": "true" }, shape),
-      `${word}${node.since === undefined ? "" : ` since ${clock(node.since)}`}`,
+      `${word}${node.since === undefined ? "" : `, ${node.state} since ${clock(node.since)}`}`,
     );
     this.showAlerts(node);
     this.facts.replaceChildren(...factRows(node));

@@ -5,7 +5,6 @@ export class State {
     this.nodes = new Map();
     this.trends = new Map();
     this.around = null;
-    this.node = null;
     this.offset = null;
     this.frozen = null;
   }
@@ -22,8 +21,7 @@ export class State {
     if (name === "snapshot") {
       this.nodes.clear();
       this.trends.clear();
-      this.node = null;
-    }
+      }
     for (const node of frame.nodes ?? []) this.nodes.set(node.name, node);
     for (const gone of frame.gone ?? []) {
       this.nodes.delete(gone);
@@ -31,7 +29,13 @@ export class State {
     }
     for (const [node, points] of Object.entries(frame.trends ?? {})) this.trends.set(node, points);
     if (frame.around) this.around = frame.around;
-    if (frame.node) this.node = frame.node;
+  }
+
+  /** All that was taken, as a snapshot for another page; null before there is anything. */
+  whole() {
+    if (this.around === null) return null;
+    const trends = Object.fromEntries(this.trends);
+    return { time: this.now, nodes: [...this.nodes.values()], trends, around: this.around };
   }
 
   /** The nodes as the server orders them: worst first, then newest change, then name. */

@@ -49,8 +49,8 @@ class Story:
         report = Report(time=START + at_s, interval=10, epoch=EPOCH, seq=self.seq, **given)
         self.say(at_s, Kind.METRICS, node, collector, message=report)
 
-    def join(self, at_s: float, node: str | None = None) -> tuple[Viewer, dict[str, Any]]:
-        viewer, frame = self.live.join(node, at(at_s))
+    def join(self, at_s: float) -> tuple[Viewer, dict[str, Any]]:
+        viewer, frame = self.live.join(at(at_s))
         return viewer, json.loads(frame)
 
     def delta(self, viewer: Viewer, at_s: float) -> dict[str, Any] | None:
@@ -167,22 +167,15 @@ def test_a_lost_broker_and_a_new_service_are_told_around_the_nodes() -> None:
     assert frame["around"]["services"]["recorder"]["health"] == {"lag_seconds": 0.3}
 
 
-def test_who_looks_at_a_node_gets_all_of_it_when_it_changes() -> None:
+def test_all_of_one_node_is_told_when_it_is_asked_for() -> None:
     story = Story()
     info = Info(hostname="pi-3", agent="1.0.0", interval=10, addresses=["192.168.1.13"])
     story.say(1, Kind.INFO, "pi-3", message=info)
     story.report(2, "exec_backup", fields=None, error="failed: exit code 3")
-    viewer, first = story.join(3, "pi-3")
-    assert first["node"]["info"]["addresses"] == ["192.168.1.13"]
-    assert first["node"]["collectors"]["exec_backup"]["error"] == "failed: exit code 3"
-    story.report(4, node="pi-4")
-    frame = story.delta(viewer, 5)
-    assert frame is not None
-    assert "node" not in frame
-    story.report(6)
-    frame = story.delta(viewer, 7)
-    assert frame is not None
-    assert frame["node"]["collectors"]["cpu"]["fields"] == {"percent": 12.5}
+    told: Any = story.live.details("pi-3", at(3))
+    assert told["info"]["addresses"] == ["192.168.1.13"]
+    assert told["collectors"]["exec_backup"]["error"] == "failed: exit code 3"
+    assert story.live.details("pi-9", at(3)) is None
 
 
 def test_what_cannot_be_read_is_counted_and_changes_nothing() -> None:

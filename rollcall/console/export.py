@@ -1,0 +1,196 @@
+"""`rollcall export`: what was recorded, into a file for other programs."""
+
+import csv
+import datetime as dt
+import gzip
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Final
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from rollcall.console.moments import Moment, milliseconds
+from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
+from rollcall.recorder.export import Export, Page, Wanted
+from rollcall.recorder.overviews import HistoryAwayError
+
+_USAGE: Final = 2
+_MIB: Final = 1024 * 1024
+_LINE_EVERY_S: Final = 10.0
+_FOREVER: Final = 1 << 52
+_RESOLUTIONS: Final = {"1m": "minutely", "1h": "hourly", "1d": "daily"}
+_HEAD: Final = ("node", "metric", "instance", "time", "ts")
+_SAMPLE: Final = ("value", "unit")
+_BUCKET: Final = ("min", "avg", "max", "last", "samples", "unit")
+_HOLE: Final = ("node", "what", "since", "until", "first_seq", "last_seq", "why")
+_Write = Callable[[Iterable[tuple[Any, ...]]], None]
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--since", type=Moment(), help="From when on: 2026-11-01, or 24h; default: all.")
+@click.option("--until", type=Moment(), help="Up to when; default: now.")
+@click.option("--node", "nodes", multiple=True, metavar="GLOB", help="Only these nodes.")
+@click.option("--metric", "metrics", multiple=True, metavar="GLOB", help="Only these metrics.")
+@click.option("--every", type=click.Choice(list(_RESOLUTIONS)), help="Roll-ups, no samples.")
+@click.option("--yes", is_flag=True, help="Replace FILE without asking.")
+@shared
+@click.pass_obj
+def export(
+    options: Options,
+    file: Path,
+    *,
+    since: dt.datetime | None,
+    until: dt.datetime | None,
+    nodes: tuple[str, ...],
+    metrics: tuple[str, ...],
+    every: str | None,
+    yes: bool,
+) -> None:
+    """Write what was recorded to FILE: .csv or .jsonl, with .gz compressed.
+
+    What is not there is listed beside it, in FILE.gaps.csv.
+    """
+    stem = _stem(file)
+    if file.exists() and not yes:
+        _ask(file)
+    wanted = Wanted(
+        0 if since is None else milliseconds(since),
+        _FOREVER if until is None else milliseconds(until),
+        nodes or ("*",),
+        metrics or ("*",),
+        _RESOLUTIONS.get(every or "", "raw"),
+    )
+    gaps = file.with_name(f"{stem}.gaps.csv")
+    try:
+        with Export.opened(options.settings().recorder.database, wanted) as found:
+            count = _write_all(found, file, raw=every is None)
+            holes = _write_holes(found, gaps)
+    except HistoryAwayError as error:
+        remedy = "look at [recorder] database: rollcall config show --origin"
+        raise CommandError(str(error), remedy, EXIT_OUT_OF_REACH) from error
+    except OSError as error:
+        raise CommandError(f"{file} cannot be written: {error.strerror}", "another FILE") from error
+    size_bytes = file.stat().st_size
+    if options.json:
+        told = {"rows": count, "size_bytes": size_bytes, "gaps_file": str(gaps), "gaps": holes}
+        click.echo(json.dumps({"schema": 1, "file": str(file), **told}))
+        return
+    click.echo(
+        f"Wrote {file}: {count:,} rows, {size_bytes / _MIB:,.1f} MiB; "
+        f"{holes} {'gap' if holes == 1 else 'gaps'} listed in {gaps}"
+    )
+
+
+def _stem(file: Path) -> str:
+    plain = file.name.removesuffix(".gz")
+    for suffix in (".csv", ".jsonl"):
+        if plain.endswith(suffix) and plain != suffix:
+            return plain.removesuffix(suffix)
+    raise CommandError(
+        f"{file} is neither .csv nor .jsonl", "a FILE such as nov.csv or nov.csv.gz", _USAGE
+    )
+
+
+def _ask(file: Path) -> None:
+    if not sys.stdin.isatty():
+        raise CommandError(f"{file} is there already", "--yes, or another FILE", _USAGE)
+    click.confirm(f"{file} is there already. Replace it?", abort=True, err=True)
+
+
+def _write_all(found: Export, file: Path, *, raw: bool) -> int:
+    columns = (*_HEAD, *(_SAMPLE if raw else _BUCKET))
+    count = 0
+    with _replacing(file) as opened, _progress(found.span_ms) as tell:
+        write = _writer(opened, columns, file)
+        for page in found.pages():
+            write(_rows(page))
+            count += len(page.rows)
+            tell(page.done_ms, count)
+    return count
+
+
+def _rows(page: Page) -> Iterator[tuple[Any, ...]]:
+    for series, (ts, *values) in page.rows:
+        head = (series.node, series.metric, series.instance)
+        yield (*head, _iso(ts), ts, *values, series.unit)
+
+
+def _write_holes(found: Export, file: Path) -> int:
+    count = 0
+    with _replacing(file) as opened:
+        write = csv.writer(opened)
+        write.writerow(_HOLE)
+        for hole in found.holes():
+            since = None if hole.since is None else _iso(hole.since)
+            until = None if hole.until is None else _iso(hole.until)
+            write.writerow((hole.node, hole.what, since, until, *hole[4:]))
+            count += 1
+    return count
+
+
+def _iso(ts: int) -> str:
+    moment = dt.datetime.fromtimestamp(ts / 1000, dt.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _writer(opened: IO[str], columns: tuple[str, ...], file: Path) -> _Write:
+    if file.name.removesuffix(".gz").endswith(".csv"):
+        rows = csv.writer(opened)
+        rows.writerow(columns)
+        return rows.writerows
+
+    def lines(found: Iterable[tuple[Any, ...]]) -> None:
+        opened.writelines(
+            json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False) + "\n"
+            for row in found
+        )
+
+    return lines
+
+
+@contextmanager
+def _replacing(file: Path) -> Iterator[IO[str]]:
+    """Write beside the file, and rename when all is written; what was begun is removed."""
+    part = file.with_name(f"{file.name}.part")
+    packed = file.name.endswith(".gz")
+    try:
+        with (
+            gzip.open(part, "wt", encoding="utf-8", newline="", compresslevel=6)
+            if packed
+            else part.open("w", encoding="utf-8", newline="")
+        ) as opened:
+            yield opened
+        part.replace(file)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _progress(span_ms: int) -> Iterator[Callable[[int, int], None]]:
+    """Give how to tell of progress: a bar on a terminal, else a line every ten seconds."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    begun_s = told_s = time.monotonic()
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("export", total=max(span_ms, 1))
+
+        def tell(done_ms: int, rows: int) -> None:
+            nonlocal told_s
+            now_s = time.monotonic()
+            rate = rows / max(now_s - begun_s, 0.001)
+            words = f"{rows:,} rows, {rate:,.0f}/s"
+            bar.update(task, completed=done_ms, description=words)
+            if not sys.stderr.isatty() and now_s - told_s >= _LINE_EVERY_S:
+                told_s = now_s
+                click.echo(f"{words}, {100 * done_ms / max(span_ms, 1):.0f} %", err=True)
+
+        yield tell
+        bar.update(task, completed=max(span_ms, 1))
