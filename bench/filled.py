@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from rollcall.recorder import rollups
 from rollcall.recorder.rollups import DAY_MS, HOUR_MS
+from rollcall.recorder.slices import SLICE_MS
 from rollcall.recorder.store import Store
 
 STEP_MS: Final = 10_000
@@ -42,11 +43,19 @@ def node_name(number: int) -> str:
     return f"node-{number:04}"
 
 
-def fill(url: str, nodes: int, samples: int, *, history: bool = True) -> tuple[int, int]:
-    """Fill an empty database; give the times of the first and the last sample, in ms."""
+def fill(
+    url: str, nodes: int, samples: int, *, history: bool = True, open_minutes: int | None = None
+) -> tuple[int, int]:
+    """Fill an empty database; give the times of the first and the last sample, in ms.
+
+    With `open_minutes` they end so long after the beginning of this hour instead of now.
+    """
     count = nodes * len(METRICS)
     each = max(samples // count, 1)
-    last = time.time_ns() // 1_000_000 // STEP_MS * STEP_MS - 1
+    now_ms = time.time_ns() // 1_000_000
+    if open_minutes is not None:
+        now_ms += open_minutes * rollups.MINUTE_MS - now_ms % HOUR_MS
+    last = now_ms // STEP_MS * STEP_MS - 1
     first = last + 1 - each * STEP_MS
     with Store(url) as store:
         engine = store.open()
@@ -116,7 +125,10 @@ def _values(series_id: int, first: int, last: int) -> Iterator[tuple[int, int, f
 
 def _lite(connection: Connection, some: range, first: int, last: int, closed: int) -> None:
     sealed = "INSERT INTO sealed (series_id, ts, value) VALUES (?, ?, ?)"
-    opened = "INSERT INTO sample (series_id, ts, value) VALUES (?, ?, ?)"
+    opened = (
+        "INSERT INTO sample (slice, series_id, ts, value) "  # noqa: S608 - our own number
+        f"VALUES (?2 / {SLICE_MS}, ?1, ?2, ?3)"
+    )
     for series_id in some:
         rows = list(_values(series_id, first, last))
         before = [row for row in rows if row[1] < closed]

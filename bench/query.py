@@ -18,12 +18,13 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from bench.filled import METRICS, fill, node_name
-from rollcall.recorder import queries
+from rollcall.recorder import overviews, queries
 from rollcall.recorder.queries import reading
 from rollcall.recorder.rollups import DAY_MS, HOUR_MS
 from tests.support.postgresql import PostgresqlUnderTest
 
 _NODES: Final = text("SELECT node, state, reason, since, last_seen, silent_seconds FROM nodes")
+_COLUMNS: Final = 300
 _WINDOWS: Final = {
     "an hour": HOUR_MS,
     "a day": DAY_MS,
@@ -50,6 +51,14 @@ def _questions(nodes: int, last: int) -> dict[str, _Question]:
         "state of all nodes": lambda connection: len(connection.execute(_NODES).fetchall()),
         "newest values of one node": lambda connection: len(queries.latest(connection, node())),
         **{f"one series, {name}": series(width) for name, width in _WINDOWS.items()},
+        "one metric of all nodes, an hour": lambda connection: len(
+            overviews.compared(
+                connection, chance.choice(METRICS), last - HOUR_MS, last + 1, _COLUMNS
+            )[1]
+        ),
+        "three metrics of all nodes at a moment": lambda connection: len(
+            overviews.values_at(connection, METRICS[:3], last - chance.randrange(HOUR_MS))
+        ),
         "top ten by daily maximum, a week": lambda connection: len(
             queries.top(connection, chance.choice(METRICS), last - 7 * DAY_MS, last + 1)
         ),
@@ -76,6 +85,11 @@ def _main() -> None:
     parser.add_argument("--nodes", type=int, default=200)
     parser.add_argument("--times", type=int, default=40)
     parser.add_argument("--folder", type=Path, help="where SQLite's file goes; default: temporary")
+    parser.add_argument(
+        "--open-minutes",
+        type=int,
+        help="how much of an hour is not rolled up yet, at most 61; default: what it is now",
+    )
     arguments = parser.parse_args()
     answers = {}
     with (
@@ -85,7 +99,12 @@ def _main() -> None:
     ):
         for engine, url in (("SQLite", f"sqlite:///{name}/q.db"), ("PostgreSQL", make())):
             began_s = time.monotonic()
-            first, last = fill(url, arguments.nodes, int(arguments.samples))
+            first, last = fill(
+                url,
+                arguments.nodes,
+                int(arguments.samples),
+                open_minutes=arguments.open_minutes,
+            )
             hours = (last - first) / HOUR_MS
             took_s = time.monotonic() - began_s
             print(f"{engine}: {hours:.1f} h of samples made in {took_s:.0f} s", flush=True)

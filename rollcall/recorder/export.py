@@ -21,6 +21,7 @@ from rollcall.recorder import queries
 from rollcall.recorder.engines import database_of
 from rollcall.recorder.overviews import HistoryAwayError
 from rollcall.recorder.queries import RESOLUTIONS
+from rollcall.recorder.slices import of_same_slice
 
 PAGE_ROWS: Final = 20_000
 _ABSENT: Final = frozenset({"offline", "stale"})
@@ -40,7 +41,8 @@ _OPEN_SAMPLES: Final = text(
 )
 _OPEN_ROLLED_UP: Final = """
 SELECT o.series_id, o.ts, o.low, o.mean, o.high,
-  (SELECT max(z.value) FROM sample z WHERE z.ts = o.at AND z.series_id = o.series_id), o.samples
+  (SELECT max(z.value) FROM sample z WHERE z.ts = o.at AND z.series_id = o.series_id{same_slice}),
+  o.samples
 FROM (SELECT x.series_id, x.ts - x.ts % {width_ms} AS ts, min(x.value) AS low,
     avg(x.value) AS mean, max(x.value) AS high, max(x.ts) AS at, count(*) AS samples
   FROM sample x WHERE x.ts < :stop
@@ -199,7 +201,8 @@ class Export:
             query = _OPEN_SAMPLES if self._on_sqlite else None
         else:
             width_ms = RESOLUTIONS[self._wanted.resolution]
-            rolled_up = text(_OPEN_ROLLED_UP.format(width_ms=width_ms))
+            same_slice = of_same_slice(self._connection.dialect.name, "z", "o.at")
+            rolled_up = text(_OPEN_ROLLED_UP.format(width_ms=width_ms, same_slice=same_slice))
             query = None if self._wanted.resolution == "daily" else rolled_up
         if query is not None:
             values = {"start": self._start, "stop": self._stop}

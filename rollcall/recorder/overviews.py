@@ -10,10 +10,12 @@ from typing import Final, NamedTuple, TypeVar
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.sql.elements import TextClause
 
 from rollcall.recorder.errors import RecorderError
 from rollcall.recorder.queries import MOST_ROWS, reading
 from rollcall.recorder.rollups import DAY_MS, HOUR_MS, MINUTE_MS
+from rollcall.recorder.slices import of_last_slices, of_same_slice
 
 T = TypeVar("T")
 
@@ -84,11 +86,14 @@ WHERE s.metric = :metric AND x.ts < :stop
   AND x.ts >= (SELECT CASE WHEN upto > :start THEN upto ELSE :start END FROM progress
     WHERE what = 'closed')
 GROUP BY n.name, s.instance, x.ts - x.ts % :width"""  # noqa: S608 - likewise
-_NEWEST_BEFORE: Final = """
-SELECT n.name, s.metric, s.instance, x.ts, x.value
-FROM series_key s JOIN node n ON n.node_id = s.node_id JOIN {table} x ON x.series_id = s.series_id
-WHERE s.metric = :metric AND x.ts = (SELECT max(y.ts) FROM {table} y
-  WHERE y.series_id = s.series_id AND y.ts <= :at AND y.ts > :since)"""
+_NEWEST: Final = """(SELECT max(y.ts) FROM {table} y
+  WHERE y.series_id = s.series_id AND y.ts <= :at AND y.ts > :since{slices})"""
+# Materialized, so that each series is looked for once.
+_NEWEST_BEFORE: Final = f"""
+WITH a AS MATERIALIZED (SELECT s.series_id, n.name, s.metric, s.instance, {{newest}} AS at
+  {_OF_METRIC} WHERE s.metric = :metric)
+SELECT a.name, a.metric, a.instance, x.ts, x.value
+FROM a JOIN {{table}} x ON x.series_id = a.series_id AND x.ts = a.at{{same_slice}}"""  # noqa: S608 - likewise
 _MEANS: Final = """
 SELECT n.name, s.metric, s.instance,
   sum(CASE WHEN r.ts < :start THEN r.vsum END) / sum(CASE WHEN r.ts < :start THEN r.n END),
@@ -143,16 +148,31 @@ def compared(
 
 def values_at(connection: Connection, names: Sequence[str], at: int) -> list[Was]:
     """Give the newest value of these metrics at a moment, for each series; of the day before it."""
-    tables = ["sample", "sealed"] if connection.dialect.name == "sqlite" else ["sample"]
+    queries = _newest_before(connection.dialect.name)
     found: dict[tuple[str, str, str], Was] = {}
     for metric in names:
-        for table in tables:
+        for query in queries:
             values = {"metric": metric, "at": at, "since": at - _LOOK_BACK_MS}
-            for row in connection.execute(text(_NEWEST_BEFORE.format(table=table)), values):
+            for row in connection.execute(query, values):
                 was = Was(*row)
                 if was[:3] not in found or found[was[:3]].ts < was.ts:
                     found[was[:3]] = was
     return [found[key] for key in sorted(found)]
+
+
+def _newest_before(engine: str) -> list[TextClause]:
+    """Give the questions for the newest samples: one for each table that holds any."""
+    newest = _NEWEST.format(table="sample", slices="")
+    if engine == "sqlite":
+        # Nearly all series have one in the last minute; for the others every slice is looked into.
+        lately = _NEWEST.format(table="sample", slices=of_last_slices("y", ":at"))
+        newest = f"coalesce({lately}, {newest})"
+    same_slice = of_same_slice(engine, "x", "a.at")
+    found = [_NEWEST_BEFORE.format(table="sample", newest=newest, same_slice=same_slice)]
+    if engine == "sqlite":
+        newest = _NEWEST.format(table="sealed", slices="")
+        found.append(_NEWEST_BEFORE.format(table="sealed", newest=newest, same_slice=""))
+    return [text(query) for query in found]
 
 
 def alerts_at(connection: Connection, at: int) -> list[AlertThen]:

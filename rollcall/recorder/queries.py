@@ -16,6 +16,7 @@ from sqlalchemy import event, text
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from rollcall.recorder.rollups import DAY_MS, HOUR_MS, MINUTE_MS
+from rollcall.recorder.slices import of_same_slice
 
 MOST_POINTS: Final = 1_500
 MOST_ROWS: Final = 10_000
@@ -140,7 +141,7 @@ SELECT o.ts, o.min, o.avg, o.max, z.value AS last, o.samples FROM (
     AND x.ts >= (SELECT CASE WHEN upto > :start THEN upto ELSE :start END FROM progress
       WHERE what = 'closed')
   GROUP BY x.ts - x.ts % {width_ms}) o
-JOIN sample z ON z.ts = o.at AND z.series_id = :series_id"""
+JOIN sample z ON z.ts = o.at AND z.series_id = :series_id{same_slice}"""
 _TABLES: Final = {
     "minutely": "rollup_minute",
     "hourly": "rollup_hour",
@@ -312,7 +313,8 @@ def _points(connection: Connection, resolution: str, values: dict[str, Any]) -> 
     else:
         arms = [_ROLLED_UP.format(table=_TABLES[resolution])]
         if resolution != "daily":
-            arms.append(_OPEN.format(width_ms=RESOLUTIONS[resolution]))
+            same_slice = of_same_slice(connection.dialect.name, "z", "o.at")
+            arms.append(_OPEN.format(width_ms=RESOLUTIONS[resolution], same_slice=same_slice))
     union = "\nUNION ALL ".join(arms)
     query = text(f"SELECT * FROM ({union}) u ORDER BY ts LIMIT :most")  # noqa: S608 - our own text
     return [Point(*row) for row in connection.execute(query, values)]

@@ -4,9 +4,9 @@ Minutes are made from samples, hours from minutes, days from hours: counts and s
 averages do not. An hour is rolled up as a whole, in the transaction that seals it, and made again
 when samples of it come late; doing so twice changes nothing.
 
-On SQLite sealing moves the samples of an hour from `sample`, ordered by time so that a commit
-appends, to `sealed`, ordered by series so that one series is read quickly. On PostgreSQL they
-stay where they are. Times are integer milliseconds.
+On SQLite sealing moves the samples of an hour from `sample`, ordered by slices of time so that a
+commit writes few pages, to `sealed`, ordered by series so that one series is read quickly. On
+PostgreSQL they stay where they are. Times are integer milliseconds.
 """
 
 from typing import Final
@@ -14,6 +14,8 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.elements import TextClause
+
+from rollcall.recorder.slices import SLICE_MS
 
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 3_600_000
@@ -44,11 +46,13 @@ _OR_REPLACED: Final = """
 ON CONFLICT (series_id, ts) DO UPDATE SET n = excluded.n, vmin = excluded.vmin,
   vmax = excluded.vmax, vsum = excluded.vsum, vlast = excluded.vlast"""
 
+_SLICES: Final = f"slice >= :start / {SLICE_MS} AND slice < :stop / {SLICE_MS}"
 _SEAL: Final = text(
-    "INSERT INTO sealed (series_id, ts, value) SELECT series_id, ts, value FROM sample "
-    "WHERE ts >= :start AND ts < :stop ORDER BY series_id, ts ON CONFLICT DO NOTHING"
+    "INSERT INTO sealed (series_id, ts, value) "  # noqa: S608 - our own numbers
+    "SELECT series_id, ts, value FROM sample "
+    f"WHERE {_SLICES} ORDER BY series_id, ts ON CONFLICT DO NOTHING"
 )
-_SEALED: Final = text("DELETE FROM sample WHERE ts >= :start AND ts < :stop")
+_SEALED: Final = text(f"DELETE FROM sample WHERE {_SLICES}")  # noqa: S608 - likewise
 _DUE: Final = text("SELECT min(hour) FROM rollup_due WHERE hour < :before")
 _DONE: Final = text("DELETE FROM rollup_due WHERE hour = :start")
 _CLOSED: Final = text("UPDATE progress SET upto = :upto WHERE what = 'closed' AND upto < :upto")

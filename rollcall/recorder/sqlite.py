@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from rollcall.recorder.engine import Cause, SampleRows, Verdict, is_poison
+from rollcall.recorder.slices import SLICE_MS
 from rollcall.service.lock import ProcessLock
 
 _log = logging.getLogger(__name__)
@@ -41,7 +42,10 @@ _WAITING: Final[Mapping[int, str]] = {
     sqlite3.SQLITE_FULL: "full",
     sqlite3.SQLITE_CANTOPEN: "cannot_open",
 }
-_SAMPLE: Final = "INSERT INTO sample (ts, value, series_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_SAMPLE: Final = (
+    "INSERT INTO sample (slice, ts, value, series_id) "  # noqa: S608 - our own number
+    f"VALUES (?1 / {SLICE_MS}, ?1, ?2, ?3) ON CONFLICT DO NOTHING"
+)
 _NEWEST: Final = (
     "INSERT INTO newest (ts, value, series_id) VALUES (?, ?, ?) "
     "ON CONFLICT (series_id) DO UPDATE SET ts = excluded.ts, value = excluded.value "

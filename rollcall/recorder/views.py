@@ -11,6 +11,8 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from rollcall.recorder.slices import of_same_slice
+
 PUBLIC: Final = (
     "nodes",
     "series",
@@ -71,7 +73,8 @@ FROM {table} r JOIN series_key s ON s.series_id = r.series_id
 # What is not rolled up yet is summed up when somebody asks.
 _OPEN: Final = """
 SELECT node, metric, instance, TIME(ts) AS time, ts, min, avg, max,
-  (SELECT max(z.value) FROM sample z WHERE z.ts = o.at AND z.series_id = o.series_id) AS last,
+  (SELECT max(z.value) FROM sample z
+    WHERE z.ts = o.at AND z.series_id = o.series_id{same_slice}) AS last,
   samples, unit
 FROM (SELECT x.series_id, n.name AS node, s.metric, s.instance, x.ts - x.ts % {width_ms} AS ts,
     min(x.value) AS min, avg(x.value) AS avg, max(x.value) AS max, max(x.ts) AS at,
@@ -122,8 +125,9 @@ _FLEET_HISTORY: Final = """
 SELECT revision, TIME(ts) AS time, ts, digest, document FROM fleet_revision"""
 
 
-def _minutely_or_hourly(table: str, width_ms: int) -> str:
-    return f"{_ROLLUP.format(table=table)}\nUNION ALL{_OPEN.format(width_ms=width_ms)}"
+def _minutely_or_hourly(engine: str, table: str, width_ms: int) -> str:
+    opened = _OPEN.format(width_ms=width_ms, same_slice=of_same_slice(engine, "z", "o.at"))
+    return f"{_ROLLUP.format(table=table)}\nUNION ALL{opened}"
 
 
 def _texts(engine: str) -> Mapping[str, str]:
@@ -137,8 +141,8 @@ def _texts(engine: str) -> Mapping[str, str]:
         "series": _SERIES,
         "samples": samples,
         "latest": _LATEST,
-        "minutely": _minutely_or_hourly("rollup_minute", 60_000),
-        "hourly": _minutely_or_hourly("rollup_hour", 3_600_000),
+        "minutely": _minutely_or_hourly(engine, "rollup_minute", 60_000),
+        "hourly": _minutely_or_hourly(engine, "rollup_hour", 3_600_000),
         "daily": _ROLLUP.format(table="rollup_day"),
         "availability": _AVAILABILITY,
         "gaps": _GAPS,

@@ -55,6 +55,11 @@ def test_a_moment_has_the_newest_values_of_the_day_before_it(connection: Connect
         ("pi-3", 90 * MINUTE_MS, 40.0),
         ("pi-4", HOUR_MS, 99.0),
     ]
+    later = overviews.values_at(connection, ["cpu.percent"], NOW + 30 * MINUTE_MS)
+    assert [(was.node, was.ts - T0) for was in later] == [
+        ("pi-3", 184 * MINUTE_MS),
+        ("pi-4", HOUR_MS),
+    ]
     assert overviews.values_at(connection, ["cpu.percent"], T0 + 3 * DAY_MS) == []
 
 

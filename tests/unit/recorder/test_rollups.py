@@ -15,6 +15,7 @@ from rollcall.recorder import rollups
 from rollcall.recorder.errors import RecorderError
 from rollcall.recorder.findings import Intake
 from rollcall.recorder.rollups import DAY_MS, HOUR_MS, MINUTE_MS, close_oldest
+from rollcall.recorder.slices import SLICE_MS
 from rollcall.recorder.store import Store
 from tests.support.database import ask, filled, message, report, url_of
 
@@ -59,11 +60,25 @@ def stored(url: str, view: str) -> list[tuple[Any, ...]]:
     return ask(url, f"SELECT ts, min, avg, max, last, samples FROM {view} ORDER BY ts")
 
 
+# Any moment of three hours, and the edges of minutes, hours and of what SQLite keeps together.
+OFFSETS = st.lists(
+    st.integers(0, 3 * HOUR_MS - 1)
+    | st.builds(
+        lambda slices, beside: min(max(slices * SLICE_MS + beside, 0), 3 * HOUR_MS - 1),
+        st.integers(0, 3 * HOUR_MS // SLICE_MS),
+        st.integers(-1, 1),
+    ),
+    min_size=1,
+    max_size=40,
+    unique=True,
+)
+
+
 @settings(
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
-    offsets=st.lists(st.integers(0, 3 * HOUR_MS - 1), min_size=1, max_size=40, unique=True),
+    offsets=OFFSETS,
     seed=st.integers(0, 2**32),
 )
 def test_whatever_comes_when_and_whenever_it_is_killed_roll_ups_are_what_the_samples_are(
@@ -81,12 +96,27 @@ def test_whatever_comes_when_and_whenever_it_is_killed_roll_ups_are_what_the_sam
                 store.apply(lambda connection: close_oldest(connection, NOW_MS))
             if chance.random() < 0.5:
                 _interrupt_closing(store)
-    assert ask(url, "SELECT ts, value FROM samples ORDER BY ts") == sorted(samples)
+            taken = samples[: len(samples) - len(rest)]
+            assert ask(url, "SELECT ts, value FROM samples ORDER BY ts") == sorted(taken)
     with Store(url_of(url)) as store:
         close_all(store)
     for view, width_ms in WIDTHS.items():
         assert stored(url, view) == brute_force(samples, width_ms), view
     assert ask(url, "SELECT count(*) FROM rollup_due") == [(0,)]
+
+
+@settings(
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(offsets=OFFSETS)
+def test_what_is_open_is_summed_up_when_somebody_asks(
+    new_database: Callable[[], str], offsets: list[int]
+) -> None:
+    url = new_database()
+    samples = [(HOUR + at, float(at % 101)) for at in offsets]
+    with filled(url, [reading(seq, *sample) for seq, sample in enumerate(samples, 1)]):
+        for view in ("minutely", "hourly"):
+            assert stored(url, view) == brute_force(samples, WIDTHS[view]), view
 
 
 class _KilledError(RecorderError):
@@ -103,7 +133,7 @@ def _interrupt_closing(store: Store) -> None:
 
 
 def test_an_hour_is_closed_two_minutes_after_its_end_and_read_as_before(url: str) -> None:
-    at = [(HOUR + 10_000 * n, float(n)) for n in range(300)]
+    at = [(HOUR + 10_000 * n, float(n)) for n in range(380)]
     rows = [reading(seq, *sample) for seq, sample in enumerate(at, 1)]
     with filled(url, rows) as store:
         before = {view: stored(url, view) for view in ("minutely", "hourly")}

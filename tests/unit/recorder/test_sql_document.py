@@ -191,7 +191,7 @@ def test_the_samples_of_one_series_are_found_by_the_index(database: str) -> None
     plan = plan_of(QUESTIONS["What did the processor of pi-3 do in the last 24 hours?"], database)
     if database.startswith("sqlite"):
         found = {step for step in plan if step.startswith("SEARCH x USING PRIMARY KEY")}
-        assert {step.partition("(")[2][:9] for step in found} == {"ts>?)", "series_id"}, plan
+        assert {step.partition("(")[2][:9] for step in found} == {"ANY(slice", "series_id"}, plan
     else:
         assert re.search(r"Index Cond: \(\(series_id = .*ts > ", "\n".join(plan)), plan
 
