@@ -1,5 +1,8 @@
 """What the dashboard costs with many nodes: `.venv/bin/python -m bench.dashboard [--nodes 1000]`.
 
+Also how soon a chart of thirty days is answered, from a database of `--samples` samples (SQLite,
+200 nodes, made by a seeded generator; 1e8 takes some minutes and 4 GB).
+
 A private Mosquitto, one client that publishes for every node what a node publishes (each collector
 every ten seconds, spread evenly), the dashboard as a process, a real Chromium, and viewers that
 only read the stream. Everything runs on this one machine, so the browser competes with the rest.
@@ -9,18 +12,21 @@ import argparse
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from contextlib import ExitStack
+from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Final, Self
 
 from playwright.sync_api import sync_playwright
 
+from bench.filled import fill, node_name
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.messages import Info, Online, Report, encode
 from rollcall.broker.mosquitto import PrivateMosquitto, free_port
@@ -38,6 +44,9 @@ _FIELDS: Final = {
     "load": {"load1": 0.5, "load5": 0.6, "load15": 0.7},
     "temperature": {"cpu_celsius": 49.0},
 }
+_RECORDED_NODES: Final = 200
+_CHARTS: Final = 40
+_MONTH_S: Final = 30 * 86_400
 _OBSERVE: Final = """() => {
   window.applied = [];
   const note = (list) => list.getEntriesByName("delta").forEach((it) => applied.push(it.duration));
@@ -133,6 +142,29 @@ class Reader:
         self._connection.close()
 
 
+def charts(port: int, cookie: str) -> dict[str, float]:
+    """Ask for thirty days of one series, each time another; give milliseconds and kilobytes."""
+    until_s = time.time()
+    took_ms, size = [], 0
+    for number in range(1, _CHARTS + 1):
+        connection = HTTPConnection("127.0.0.1", port, timeout=30)
+        began_s = time.perf_counter()
+        node = node_name(number)
+        question = f"node={node}&metric=cpu.percent&since={until_s - _MONTH_S}&until={until_s}"
+        connection.request("GET", f"/api/series?{question}", headers={"Cookie": cookie})
+        answer = connection.getresponse()
+        size = len(answer.read())
+        took_ms.append((time.perf_counter() - began_s) * 1000)
+        connection.close()
+        if answer.status != HTTPStatus.OK:
+            raise SystemExit(f"a chart was answered with {answer.status}")
+    return {
+        "a chart of 30 days, ms (median)": statistics.median(took_ms),
+        "a chart of 30 days, ms (worst of 40)": max(took_ms),
+        "a chart of 30 days, kB": size / 1000,
+    }
+
+
 def resident_mib(pid: int) -> float:
     """Give the resident memory of a process, MiB."""
     for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
@@ -175,8 +207,12 @@ def look(url: str, token: str, count: int) -> dict[str, float]:
     }
 
 
-def measure(folder: Path, count: int, viewers: int, opened: ExitStack) -> dict[str, float]:
+def measure(
+    folder: Path, count: int, viewers: int, samples: int, opened: ExitStack
+) -> dict[str, float]:
     """Run it all; give the figures by name."""
+    database = f"sqlite:///{folder / 'rollcall.db'}"
+    fill(database, _RECORDED_NODES, samples)
     mosquitto = opened.enter_context(PrivateMosquitto(folder / "broker", free_port()))
     broker = Broker(port=mosquitto.port)
     crowd = opened.enter_context(Crowd(broker, count))
@@ -188,6 +224,7 @@ def measure(folder: Path, count: int, viewers: int, opened: ExitStack) -> dict[s
         "ROLLCALL_BROKER__PORT": str(mosquitto.port),
         "ROLLCALL_DASHBOARD__LISTEN": f"127.0.0.1:{port}",
         "ROLLCALL_DASHBOARD__STATE_DIR": str(folder / "dashboard"),
+        "ROLLCALL_RECORDER__DATABASE": database,
     }
     process = subprocess.Popen([sys.executable, "-m", "rollcall.dashboard"], env=environment)
     opened.callback(process.wait)
@@ -196,6 +233,7 @@ def measure(folder: Path, count: int, viewers: int, opened: ExitStack) -> dict[s
     entry = Entry(folder / "dashboard")
     found = look(f"http://127.0.0.1:{port}", entry.make_link(time.time()), count)
     cookie = f"rollcall={entry.open_session(time.time())}"
+    found |= charts(port, cookie)
     readers = [Reader(port, cookie) for _ in range(viewers)]
     time.sleep(5)
     began_s, before = time.monotonic(), [reader.read_bytes for reader in readers]
@@ -221,10 +259,11 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--nodes", type=int, default=1000)
     arguments.add_argument("--viewers", type=int, default=20)
+    arguments.add_argument("--samples", type=float, default=1e6)
     arguments.add_argument("--json", action="store_true")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as opened:
-        found = measure(Path(name), given.nodes, given.viewers, opened)
+        found = measure(Path(name), given.nodes, given.viewers, int(given.samples), opened)
     if given.json:
         print(json.dumps(found))
         return

@@ -3,6 +3,7 @@
 import json
 import time
 from importlib import resources
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
@@ -17,6 +18,8 @@ from tests.support.mqtt import BrokerUnderTest
 
 EPOCH = "9f3c21d07a5be4c8"
 TOPICS = Topics()
+# To look at after a run; not part of the repository.
+SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 VIEWS = (
     ("/", "tbody tr"),
     ("/node/pi-1", "article"),
@@ -216,6 +219,8 @@ def test_nobody_is_left_out(
                 for fault in found["violations"]
             ]
             assert told == []
+            name = path.strip("/").replace("/", "-") or "cluster"
+            page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}-{width}.png", full_page=True)
             wide = page.evaluate("() => document.documentElement.scrollWidth")
             assert wide <= width
     finally:
