@@ -18,7 +18,7 @@ from rollcall.broker.fleet import Fleet, FleetError, MetricRule
 from rollcall.broker.fleet.faults import nearest
 from rollcall.console.in_force import InForce, in_force
 from rollcall.console.options import CommandError, Options, shared
-from rollcall.console.recorded import Recorded, recorded
+from rollcall.console.recorded import Recorded
 from rollcall.console.toml_files import EXIT_BAD_FILE, read_toml
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -68,12 +68,12 @@ def try_rule(
         raise CommandError(f"no rule {rule}{nearest(rule, known)}", "name it exactly", _WRONG_USAGE)
     now = time.time()
     span = Span(now - since, now)
-    with recorded(settings.recorder.database) as database:
-        results = [
-            _try(title, document.only(rule), database, nodes, today, span)
-            for title, document in documents
-            if rule in document.rules
-        ]
+    database = Recorded(settings.recorder.database)
+    results = [
+        _try(title, document.only(rule), database, nodes, today, span)
+        for title, document in documents
+        if rule in document.rules
+    ]
     if options.json:
         click.echo(json.dumps(_as_json(rule, span, results, today), indent=2))
     else:

@@ -98,7 +98,7 @@ export class Chart {
         y: { range: (_, low, high) => scaleOf(field, low, high) },
       },
       series: [{}, edge, { stroke: colours.series, width: 1.5, points: { show: () => this.isSparse() }, spanGaps: false }, edge],
-      bands: [{ series: [1, 3], fill: colours.series.replace(")", " / 0.25)").replace("rgb(", "rgb(").replaceAll(",", "") }],
+      bands: [{ series: [1, 3], fill: colours.series.replace(")", " / 0.25)").replaceAll(",", "") }],
       axes: [
         { ...axis, values: (_, ticks, __, ___, step) => ticks.map((tick) => tickWords(tick, step)) },
         { ...axis, size: 80, values: (_, ticks) => ticks.map((tick) => figure(field, tick)) },
