@@ -213,13 +213,13 @@ def compact(glass: Geometry, snapshot: Snapshot, _moment: Moment, part: int) -> 
 
 def common_network(all_nodes: Sequence[NodeFigures]) -> str:
     """Give the first three numbers that all addresses share, `192.168.1.`, or nothing."""
-    networks = {_network_of(node.address) for node in all_nodes}
-    return networks.pop() if len(networks) == 1 else ""
+    networks = {(node.address or "").rpartition(".")[0] for node in all_nodes}
+    return _network_of(networks.pop()) if len(networks) == 1 else ""
 
 
-def _network_of(address: str | None) -> str:
+def _network_of(numbers: str) -> str:
     try:
-        return f"{ipaddress.IPv4Address(address or '')}".rpartition(".")[0] + "."
+        return f"{ipaddress.IPv4Address(f'{numbers}.0')}".rpartition(".")[0] + "."
     except ValueError:
         return ""
 

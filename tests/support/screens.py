@@ -84,8 +84,9 @@ def _alert(glass: Geometry, place: int) -> tuple[str, ...]:
     return alert_page(glass, snapshot_of_cluster(_CALLING), MOMENT, place).lines
 
 
+# Each is drawn once: drawing a page of two thousand nodes is not free.
 SCREENS: Final[Mapping[str, Callable[[], tuple[str, ...]]]] = MappingProxyType(
-    {name: draw for name, draw in _drawings() if draw()}
+    {name: once for name, draw in _drawings() if (once := cache(draw))()}
 )
 
 
@@ -94,7 +95,8 @@ def geometry_of_screen(name: str) -> Geometry:
     return SIZES[name.partition("/")[0]]
 
 
-def golden_texts() -> dict[Path, str]:
+@cache
+def golden_texts() -> Mapping[Path, str]:
     """Every golden file with its content: the screens of one glass and one cluster."""
     texts: dict[Path, str] = {}
     for name, draw in SCREENS.items():
@@ -102,7 +104,7 @@ def golden_texts() -> dict[Path, str]:
         file = GOLDEN / size / f"{cluster}.txt"
         rows = "".join(f"|{line}|\n" for line in draw())
         texts[file] = texts.get(file, "") + f"{title.removesuffix('/first')}\n{rows}"
-    return texts
+    return MappingProxyType(texts)
 
 
 if __name__ == "__main__":

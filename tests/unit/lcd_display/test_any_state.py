@@ -77,6 +77,7 @@ def assert_fills(glass: Geometry, page: Page) -> None:
     assert len(codes_of(page.lines, bank_for(page.lines, None))) == glass.columns * glass.rows
 
 
+@pytest.mark.sweep
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(scene=scenes(), size=st.sampled_from(sorted(SIZES)))
 def test_every_page_fills_every_glass_whatever_the_cluster_holds(scene: Scene, size: str) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.noise import flips, outcome_of, pulses
 
+pytestmark = pytest.mark.sweep
+
 FULL_16X2 = 139
 FULL_20X4 = 325
 
