@@ -1,7 +1,7 @@
 """The agent's loop: a simulated host, a scripted broker, a clock that needs no waiting."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,6 @@ from tests.support.agent_stage import (
     arrived,
     metrics,
 )
-
-
-@pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the thread of the disk collector finish: this clock is faster than any thread."""
-    monkeypatch.setattr("rollcall.node_agent.collection._PATIENCE_S", 5.0)
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with Spool(tmp_path) as spool:
-        yield Stage(spool)
 
 
 def test_after_a_connection_come_the_facts_then_the_newest_then_the_backlog(stage: Stage) -> None:

@@ -3,7 +3,6 @@
 import itertools
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,19 +26,6 @@ from tests.support.agent_stage import (
 )
 
 COMMAND: Final = TOPICS.topic(Kind.COMMAND, NODE)
-
-
-@pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let threads finish: this clock is faster than any of them."""
-    monkeypatch.setattr("rollcall.node_agent.collection._PATIENCE_S", 5.0)
-    monkeypatch.setattr("rollcall.node_agent.snapshot._APART_S", 0.0)
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with Spool(tmp_path) as spool:
-        yield Stage(spool)
 
 
 def command(name: str, command_id: str = "c1", *, replayed: bool = False, **more: Any) -> Arrived:

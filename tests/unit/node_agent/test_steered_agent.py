@@ -1,11 +1,8 @@
 """An agent that is steered while it runs: the fleet document, heard, kept and answered."""
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
-
-import pytest
 
 from rollcall.broker.messages import Fleet, encode
 from rollcall.broker.session import Arrived, Ready
@@ -25,18 +22,6 @@ from tests.support.agent_stage import (
 )
 
 FLEET: Final = TOPICS.topic(Kind.FLEET)
-
-
-@pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the thread of the disk collector finish: this clock is faster than any thread."""
-    monkeypatch.setattr("rollcall.node_agent.collection._PATIENCE_S", 5.0)
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with Spool(tmp_path) as spool:
-        yield Stage(spool)
 
 
 def fleet(revision: int = 1, *, description: str = "rack 2", **collectors: Any) -> Arrived:
