@@ -35,7 +35,10 @@ class Client(Publisher, Protocol):
     """What the agent needs of the broker client."""
 
     connections: int
-    publish_failures: int
+
+    @property
+    def publish_failures(self) -> int:
+        """How many messages the broker has refused."""
 
     def receive(self, timeout_s: float) -> session.Item | None:
         """Give the next item, or None after `timeout_s`."""

@@ -150,7 +150,7 @@ def test_an_acknowledgement_for_a_connection_that_is_gone_is_not_sent(
         next_of(client, Ready)
         broker.publish(topic, b"first")
         stale = next_of(client, Arrived)
-        client._drop_connection()
+        client.reconnect()
         again = next_of(client, Arrived)
         assert client.acknowledge(stale) is False
         assert (again.payload, client.acknowledge(again)) == (b"first", True)

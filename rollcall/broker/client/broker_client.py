@@ -11,12 +11,10 @@ paho queues while offline is sent after the birth, and old state would overwrite
 import logging
 import queue
 import random
-import socket
 import ssl
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
@@ -27,6 +25,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from rollcall.broker.announcement import Announcement
+from rollcall.broker.client.ending import cut, said_goodbye
 from rollcall.broker.client.paho_setup import (
     acknowledge,
     connect_properties,
@@ -39,6 +38,7 @@ from rollcall.broker.client.paho_setup import (
     without_delay,
 )
 from rollcall.broker.client.turning import TurningClient
+from rollcall.broker.client.unanswered import Unanswered
 from rollcall.broker.codec import MAX_PAYLOAD_BYTES
 from rollcall.broker.session import Arrived, BrokerError, Endpoint, Item, Lost, Ready, Session
 
@@ -82,8 +82,7 @@ class BrokerClient:
         self._turns_seen = 0
         self._subscriptions = list(subscriptions)
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
-        self._acknowledged: deque[tuple[int, int, str]] = deque()
-        self._unacknowledged: dict[int, float] = {}
+        self._unanswered = Unanswered()
         self._fence = threading.Lock()
         self._generation = 0
         self._connected = False
@@ -96,7 +95,6 @@ class BrokerClient:
         self._last_refusal = ""
         self._denied = False
         self.dropped = 0
-        self.publish_failures = 0
         self.connections = 0
         self.attempts = 0
         self._waits_since_s = 0.0
@@ -125,10 +123,10 @@ class BrokerClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._ready and self._said_goodbye():
+        if self._ready and said_goodbye(self._paho, self._announcement, _GOODBYE_WITHIN_S):
             self._paho.disconnect()
         else:
-            self._drop_connection()
+            cut(self._paho)
         self._paho.drop_out_messages()
         self._paho.loop_stop()
 
@@ -153,8 +151,13 @@ class BrokerClient:
     @property
     def unacknowledged(self) -> int:
         """How many published messages the broker has not acknowledged yet."""
-        self._settle_acknowledgements()
-        return len(self._unacknowledged)
+        self._unanswered.settle(self._generation)
+        return len(self._unanswered)
+
+    @property
+    def publish_failures(self) -> int:
+        """How many published messages the broker has refused."""
+        return self._unanswered.refused
 
     def receive(self, timeout_s: float) -> Item | None:
         """Give the next item, or None after `timeout_s`. Looks after the session on the way.
@@ -217,22 +220,25 @@ class BrokerClient:
 
     def reconnect(self) -> None:
         """Connect anew now, because something in the last will has changed."""
-        self._drop_connection()
+        cut(self._paho)
 
     def _look_after_session(self) -> None:
         thread = self._paho._thread  # noqa: SLF001 - paho tells nobody that its thread has died
         if thread is None or not thread.is_alive():
             raise BrokerError("the network thread has died; the service has to be started again")
-        self._settle_acknowledgements()
+        self._unanswered.settle(self._generation)
         now = time.monotonic()
         if self._ready and self._announcement and now >= self._birth_due_s:
             self._birth_due_s = self._last_birth_s = now
             self._birth_due_s += _REPEAT_BIRTH_S
             announcement = self._announcement
             self._send(announcement.topic, announcement.birth(), retain=True, expiry_s=None)
-        if self._connected and now - self._oldest_unanswered_s(now) > _ACKNOWLEDGED_WITHIN_S:
+        if (
+            self._connected
+            and now - self._waits_for_an_answer_since_s(now) > _ACKNOWLEDGED_WITHIN_S
+        ):
             _log.warning("the broker acknowledges nothing; connecting anew")
-            self._drop_connection()
+            cut(self._paho)
 
     def _has_moved(self) -> bool:
         """Say whether the network thread has moved since the last call, or waits to connect."""
@@ -240,24 +246,13 @@ class BrokerClient:
         has_turned, self._turns_seen = turns != self._turns_seen, turns
         return has_turned or bool(self.next_attempt_s)
 
-    def _oldest_unanswered_s(self, now: float) -> float:
-        if not self._ready:
-            return self._progress_s
-        return next(iter(self._unacknowledged.values()), now)
-
-    def _settle_acknowledgements(self) -> None:
-        while self._acknowledged:
-            generation, mid, failure = self._acknowledged.popleft()
-            if generation == self._generation:
-                self._unacknowledged.pop(mid, None)
-            if failure:
-                self.publish_failures += 1
-                _log.warning("the broker refused a message: %s", failure)
+    def _waits_for_an_answer_since_s(self, now: float) -> float:
+        return self._unanswered.oldest_s(now) if self._ready else self._progress_s
 
     def _heal_status(self, item: Item) -> None:
         mine = self._announcement
         if isinstance(item, Ready):
-            self._unacknowledged.clear()
+            self._unanswered.clear()
         elif (
             mine is not None
             and isinstance(item, Arrived)
@@ -275,28 +270,8 @@ class BrokerClient:
         info = self._paho.publish(topic, payload, qos=1, retain=retain, properties=properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             return False
-        self._unacknowledged[info.mid] = time.monotonic()
+        self._unanswered.sent(info.mid, time.monotonic())
         return True
-
-    def _said_goodbye(self) -> bool:
-        if self._announcement is None:
-            return True
-        mine = self._announcement
-        info = self._paho.publish(mine.topic, mine.goodbye(), qos=1, retain=True)
-        try:
-            info.wait_for_publish(_GOODBYE_WITHIN_S)
-        except (RuntimeError, ValueError):
-            return False
-        return info.is_published()
-
-    def _drop_connection(self) -> None:
-        """Close the socket without DISCONNECT: the will speaks, and paho connects anew."""
-        open_socket = self._paho.socket()
-        if isinstance(open_socket, socket.socket):
-            try:
-                open_socket.shutdown(socket.SHUT_RDWR)
-            except OSError as error:
-                _log.debug("the socket was closed already: %s", error)
 
     def _make(self, client_id: str) -> TurningClient:
         paho = TurningClient(
@@ -425,7 +400,8 @@ class BrokerClient:
             else:
                 self._refused(f"we may not publish our status: {reason}")
             return
-        self._acknowledged.append((self._generation, mid, str(reason) if reason.is_failure else ""))
+        refusal = str(reason) if reason.is_failure else ""
+        self._unanswered.answered(self._generation, mid, refusal)
 
     def _on_subscribe(
         self, _paho: Client, _user: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
