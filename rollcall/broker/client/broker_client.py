@@ -12,14 +12,13 @@ import logging
 import queue
 import random
 import socket
-import ssl
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -41,6 +40,9 @@ from rollcall.broker.client.paho_setup import (
 from rollcall.broker.client.turning import TurningClient
 from rollcall.broker.codec import MAX_PAYLOAD_BYTES
 from rollcall.broker.session import Arrived, BrokerError, Endpoint, Item, Lost, Ready, Session
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 _log = logging.getLogger(__name__)
 
@@ -100,7 +102,7 @@ class BrokerClient:
         self.connections = 0
         self.attempts = 0
         self._waits_since_s = 0.0
-        self._tls: ssl.SSLContext | None = None
+        self._tls: SSLContext | None = None
         self._paho = self._make(client_id)
 
     def __enter__(self) -> Self:

@@ -2,11 +2,10 @@
 
 import logging
 import socket
-import ssl
 import struct
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, Final, Literal, ParamSpec
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec
 
 from paho.mqtt.client import PUBACK, Client
 from paho.mqtt.packettypes import PacketTypes
@@ -14,13 +13,16 @@ from paho.mqtt.properties import Properties
 
 from rollcall.broker.session import BrokerError, Endpoint, Session
 
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
 _log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 _MARGIN_S: Final = 1
 _ACKNOWLEDGED_AT_ONCE: Final = 500
 
 
-def load_credentials(paho: Client, endpoint: Endpoint) -> ssl.SSLContext | None:
+def load_credentials(paho: Client, endpoint: Endpoint) -> "SSLContext | None":
     """Give `paho` the user name, password and certificates of `endpoint`. Raises BrokerError.
 
     Gives the context of TLS, where there is one, for `reload_credentials`.
@@ -29,11 +31,14 @@ def load_credentials(paho: Client, endpoint: Endpoint) -> ssl.SSLContext | None:
     try:
         _load_password(paho, endpoint)
         if endpoint.ca_file:
+            # Imported where there is TLS: OpenSSL takes 5 MiB.
+            import ssl  # noqa: PLC0415 - see above
+
             context = ssl.create_default_context(cafile=str(endpoint.ca_file))
             if endpoint.certificate_file:
                 context.load_cert_chain(endpoint.certificate_file, endpoint.key_file)
             paho.tls_set_context(context)
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:
         raise BrokerError(
             f"the credentials for {endpoint.host}:{endpoint.port} cannot be read: {error}; "
             "check the *_file keys in [broker]"
@@ -41,7 +46,7 @@ def load_credentials(paho: Client, endpoint: Endpoint) -> ssl.SSLContext | None:
     return context
 
 
-def reload_credentials(paho: Client, context: ssl.SSLContext | None, endpoint: Endpoint) -> None:
+def reload_credentials(paho: Client, context: "SSLContext | None", endpoint: Endpoint) -> None:
     """Take a renewed password or certificate from its file for the next connection.
 
     What cannot be read stays as it was.
@@ -50,7 +55,7 @@ def reload_credentials(paho: Client, context: ssl.SSLContext | None, endpoint: E
         _load_password(paho, endpoint)
         if context is not None and endpoint.certificate_file:
             context.load_cert_chain(endpoint.certificate_file, endpoint.key_file)
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:
         _log.warning("the credentials cannot be read again: %s", error)
 
 
