@@ -192,11 +192,14 @@ class BrokerClient:
             return False
         return self._send(topic, payload, retain=retain, expiry_s=expiry_s)
 
-    def subscribe(self, subscriptions: Sequence[tuple[str, int]]) -> None:
-        """Subscribe now, and again at every later connection."""
+    def subscribe(self, subscriptions: Sequence[tuple[str, int]], *, replay: bool = True) -> None:
+        """Subscribe now, and again at every later connection.
+
+        Without `replay` nothing that is retained comes now.
+        """
         self._subscriptions.extend(subscriptions)
         if self._connected:
-            self._subscribe(subscriptions)
+            self._subscribe(subscriptions, replay=replay)
 
     def unsubscribe(self, subscriptions: Sequence[tuple[str, int]]) -> None:
         """Subscribe to these no more."""
@@ -370,8 +373,18 @@ class BrokerClient:
         self._inbox.put(Ready(self._generation, self._resumed))
         self._ready = True
 
-    def _subscribe(self, subscriptions: Sequence[tuple[str, int]]) -> None:
-        self._paho.subscribe([(name, SubscribeOptions(qos=qos)) for name, qos in subscriptions])
+    def _subscribe(self, subscriptions: Sequence[tuple[str, int]], *, replay: bool = True) -> None:
+        retained = (
+            SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
+            if replay
+            else SubscribeOptions.RETAIN_DO_NOT_SEND
+        )
+        self._paho.subscribe(
+            [
+                (name, SubscribeOptions(qos=qos, retainHandling=retained))
+                for name, qos in subscriptions
+            ]
+        )
 
     def _on_connect_fail(self, _paho: Client, _user: Any) -> None:
         self._waits_since_s = time.monotonic()
