@@ -247,6 +247,12 @@ class Cluster:
         node = self._nodes.get(name)
         return None if node is None else self._view(name, node, now)
 
+    def newest_report(self, name: str, collector: str) -> Report | None:
+        """Give the newest report of one collector of a node; None when there is none."""
+        node = self._nodes.get(name)
+        held = node.reports.get(collector) if node is not None else None
+        return None if held is None else held.report
+
     def drift(self, view: NodeView) -> str | None:
         """Say in what a node does not follow the fleet document in force; None if it does."""
         applied, fleet = view.applied, self.fleet

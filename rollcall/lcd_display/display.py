@@ -23,6 +23,7 @@ from rollcall.broker.session import Arrived, Endpoint, Item, Lost, Ready
 from rollcall.broker.topics import Address, Kind, TopicError, Topics
 from rollcall.lcd_display.groups import Membership
 from rollcall.lcd_display.lcd_thread import LcdThread
+from rollcall.lcd_display.listening import Listening
 from rollcall.lcd_display.night import Night
 from rollcall.lcd_display.page import Link, LinkState, Moment, Page
 from rollcall.lcd_display.pages import Presenter
@@ -109,6 +110,8 @@ class Display:
         self._address_of = lru_cache(_TOPICS_REMEMBERED)(topics.parse)
         self._cluster = Cluster(HEARD)
         self._hears_details = False
+        self._listening = Listening()
+        self._listens = True
         self._membership = Membership()
         self._snapshot = Snapshot(clock())
         self._is_outdated = True
@@ -169,9 +172,12 @@ class Display:
         match item:
             case Ready():
                 self._cluster.connected(self._clock())
+                self._listening.begin(self._clock().monotonic_s)
                 self._note_link(LinkState.CONNECTED)
                 return True
             case Lost():
+                # What is subscribed to by the time of the next connection is replayed there.
+                self._listening.begin(self._clock().monotonic_s)
                 if self._link_state is LinkState.CONNECTED:
                     self._note_link(LinkState.LOST)
                 return True
@@ -189,11 +195,24 @@ class Display:
         except (DecodeError, TopicError, FleetError) as error:
             self._reject(arrived.topic, error)
             return False
+        self._note_heard(address, now, replayed=arrived.replayed)
         if not arrived.replayed and address.kind in {Kind.STATUS, Kind.METRICS}:
             self._heartbeat.received(arrived.at_s)
         changed = self._standing_of(address, now) != before
         self._is_outdated |= changed
         return changed
+
+    def _note_heard(self, address: Address, now: Now, *, replayed: bool) -> None:
+        if address.kind is Kind.METRICS:
+            report = self._cluster.newest_report(address.name, address.leaf)
+            if report is not None and report.fields is not None:
+                source = (address.name, address.leaf)
+                self._listening.came(source, report.interval, replayed=replayed)
+        elif address.kind is Kind.INFO:
+            node = self._cluster.node(address.name, now)
+            intervals_s = node.info.collectors if node is not None and node.info else {}
+            for collector, interval_s in intervals_s.items():
+                self._listening.changed((address.name, collector), interval_s)
 
     def _standing_of(self, address: Address, now: Now) -> object:
         """Give what the glass should tell at once when it changes: who is there, what calls."""
@@ -219,6 +238,7 @@ class Display:
     def _redraw(self, client: BrokerClient) -> None:
         if self._lcd.fault is not None:
             raise self._lcd.fault
+        self._listen(client)
         self._hear_details(client)
         page = self._due_page(client)
         self._page = page.name
@@ -228,6 +248,17 @@ class Display:
         if standing != self._standing:
             self._standing = standing
             client.announce()
+
+    def _listen(self, client: BrokerClient) -> None:
+        """Listen to what nodes measure when it is time to; see `listening`."""
+        is_due = self._listening.is_due(self._clock().monotonic_s)
+        if is_due == self._listens:
+            return
+        self._listens = is_due
+        if is_due:
+            client.subscribe(_reports_of(self._topics, HEARD), replay=False)
+        else:
+            client.unsubscribe(_reports_of(self._topics, HEARD))
 
     def _hear_details(self, client: BrokerClient) -> None:
         """Listen to what only pages about one node tell, once such a page may be due."""

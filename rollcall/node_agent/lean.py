@@ -7,17 +7,25 @@ only for a feature of its own may cost a tenth of it: an HTTP client, a parser o
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
+
+# Hashes that Python brings itself: until 3.11, and from 3.12 on. Some systems build it without.
+_OWN_HASHES: Final = ("_sha256", "_sha2")
+
+
+class _NeverRaisedError(Exception):
+    """Stands for what a module that is left out would raise."""
 
 
 class _Empty(ModuleType):
-    """Has every name; each is a function that finds nothing."""
+    """Has every name: an error that nobody raises, or a function that finds nothing."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _find_nothing
+        return _NeverRaisedError if name.endswith("Error") else _find_nothing
 
 
 def _find_nothing(*_: object, **__: object) -> dict[str, str]:
@@ -41,3 +49,17 @@ def without(*names: str) -> Iterator[None]:
             # `import a.b` finds the module b as a name in a.
             if above in sys.modules:
                 setattr(sys.modules[above], leaf, empty)
+
+
+@contextmanager
+def without_openssl_hashes() -> Iterator[None]:
+    """Import `hashlib` within on the hashes that Python brings, if it does: OpenSSL is large."""
+    leave_out = "_hashlib" not in sys.modules and any(map(find_spec, _OWN_HASHES))
+    if leave_out:
+        # As documented for an import that is to fail: hashlib then takes its own.
+        sys.modules["_hashlib"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if leave_out:
+            del sys.modules["_hashlib"]

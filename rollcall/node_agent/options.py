@@ -17,7 +17,6 @@ How the parts meet:
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Annotated, Final, Self
 
@@ -179,5 +178,8 @@ def _shown(name: str) -> str:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
+    # Imported for those who make a mistake.
+    from difflib import get_close_matches  # noqa: PLC0415 - see above
+
     near = get_close_matches(name[:80], list(known), n=1, cutoff=0.5)
     return f'; did you mean "{near[0]}"?' if near else ""

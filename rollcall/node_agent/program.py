@@ -4,9 +4,9 @@ import argparse
 import logging
 import threading
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
-from rollcall.broker.client import BrokerClient
-from rollcall.broker.session import BrokerError, Session
+from rollcall.broker.session import BrokerError, Endpoint, Session
 from rollcall.broker.topics import Kind, TopicError, Topics, is_node_name, node_name_from
 from rollcall.node_agent import farewell, plugins
 from rollcall.node_agent.agent import Agent
@@ -14,6 +14,7 @@ from rollcall.node_agent.announcement import NodeAnnouncement
 from rollcall.node_agent.collectors import DECLARATIONS
 from rollcall.node_agent.facts import boot_id, hostname, identity
 from rollcall.node_agent.host import Host, LinuxHost
+from rollcall.node_agent.lean import without
 from rollcall.node_agent.spool import Spool
 from rollcall.node_agent.spool_file import SpoolError
 from rollcall.node_agent.steering import Wanted, wanted_here
@@ -23,6 +24,9 @@ from rollcall.service.lock import ProcessLock
 from rollcall.service.notify import Notifier
 from rollcall.service.settings import Agent as AgentSettings
 from rollcall.service.settings import Settings
+
+if TYPE_CHECKING:
+    from rollcall.broker.client import BrokerClient
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +79,7 @@ def body(settings: Settings, arguments: argparse.Namespace, stop: threading.Even
             interval_s=settings.agent.interval,
             reason=farewell.reason_now,
         )
-        client = BrokerClient(
+        client = client_for(settings.broker)(
             settings.broker,
             client_id=node,
             subscriptions=[
@@ -100,7 +104,16 @@ def body(settings: Settings, arguments: argparse.Namespace, stop: threading.Even
         ).run(stop, notifier.ready)
 
 
-def _status(client: BrokerClient) -> str:
+def client_for(endpoint: Endpoint) -> "type[BrokerClient]":
+    """Import the client: paho looks for a web proxy with the first, and may do without TLS."""
+    tls = ("ssl",) if endpoint.ca_file is None else ()
+    with without("urllib.request", *tls):
+        from rollcall.broker.client import BrokerClient  # noqa: PLC0415 - when it is known how
+
+    return BrokerClient
+
+
+def _status(client: "BrokerClient") -> str:
     return "connected" if client.ready else "waits for the broker, and keeps what it reads"
 
 

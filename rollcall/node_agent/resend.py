@@ -7,7 +7,7 @@ nothing doubles the patience with the next, from 30 s to 10 min, spread by jitte
 ends that.
 """
 
-import gzip
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +26,8 @@ _WORTH_COMPRESSING_BYTES: Final = 1024
 # A reader inflates no more than 8 MiB.
 _MAX_PLAIN_BYTES: Final = 4 * 1024 * 1024
 _NOTHING: Final = (0, 0)
+# What zlib calls a window of 32 KiB with a header of gzip.
+_GZIP: Final = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def pack(
         batch = Backlog(epoch=epoch, reports=list(reports[:count]), evicted=list(evicted))
         plain = encode(batch)
         large = len(plain) > _WORTH_COMPRESSING_BYTES
-        payload = gzip.compress(plain, compresslevel=6, mtime=0) if large else plain
+        payload = zlib.compress(plain, 6, _GZIP) if large else plain
         fits = len(payload) <= MAX_BATCH_BYTES and len(plain) <= _MAX_PLAIN_BYTES
         if fits or count == 0:
             return payload, count

@@ -4,7 +4,6 @@ Default < the file < `ROLLCALL_SECTION__KEY`. All faults come in one error, each
 origin and, for an unknown key, the nearest known one.
 """
 
-import difflib
 import os
 import re
 import tomllib
@@ -164,7 +163,10 @@ def _nearest(path: list[str]) -> str:
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             return ""
     known = [field.alias or name for name, field in model.model_fields.items()]
-    near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
+    # Imported for those who make a mistake: an agent has to save memory.
+    from difflib import get_close_matches  # noqa: PLC0415 - see above
+
+    near = get_close_matches(path[-1], known, n=1, cutoff=0.5)
     return f'; did you mean "{near[0]}"?' if near else f"; known are {', '.join(sorted(known))}"
 
 

@@ -24,10 +24,17 @@ Body = Callable[[Settings, argparse.Namespace, threading.Event], None]
 
 def parser(name: str, purpose: str) -> argparse.ArgumentParser:
     """Make the argument parser every service shares; a service may add its own options."""
-    made = argparse.ArgumentParser(prog=f"rollcall run {name}", description=purpose)
+    made = argparse.ArgumentParser(
+        prog=f"rollcall run {name}", description=purpose, formatter_class=_formatter
+    )
     made.add_argument("--config", type=Path, metavar="FILE", help="default: the first one found")
     made.add_argument("-v", "--verbose", action="store_true", help="log from DEBUG on")
     return made
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """Write help for 80 columns: to look for more, argparse imports what no service needs."""
+    return argparse.HelpFormatter(prog, width=78)
 
 
 def stop_on_signals(*more: signal.Signals) -> threading.Event:

@@ -243,3 +243,25 @@ def test_who_only_asks_is_ready_when_all_that_is_retained_has_come(
             assert isinstance(item, Arrived)
             seen.add(item.topic)
     assert seen == wanted
+
+
+def test_what_is_retained_comes_with_a_later_subscription_only_when_it_is_asked_for(
+    broker: BrokerUnderTest,
+) -> None:
+    topics = [TOPICS.topic(Kind.METRICS, name, "cpu") for name in ("pi-1", "pi-2")]
+    for topic in topics:
+        broker.publish(topic, b"old", retain=True)
+    with client_of(broker) as client:
+        next_of(client, Ready)
+        client.subscribe([(topics[0], 0)], replay=False)
+        client.subscribe([(topics[1], 0)])
+        arrived = wait_until(lambda: _metrics(client), what="what is retained")
+        broker.publish(topics[0], b"new")
+        arrived += wait_until(lambda: _metrics(client), what="what is live")
+    assert arrived == [(topics[1], b"old"), (topics[0], b"new")]
+
+
+def _metrics(client: BrokerClient) -> list[tuple[str, bytes]]:
+    item = client.receive(0.1)
+    is_metrics = isinstance(item, Arrived) and item.topic != STATUS
+    return [(item.topic, item.payload)] if is_metrics and isinstance(item, Arrived) else []

@@ -11,18 +11,16 @@ paho queues while offline is sent after the birth, and old state would overwrite
 import logging
 import queue
 import random
-import ssl
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from rollcall.broker.announcement import Announcement
 from rollcall.broker.client.ending import cut, said_goodbye
@@ -31,9 +29,10 @@ from rollcall.broker.client.paho_setup import (
     connect_properties,
     guarded,
     load_credentials,
+    make,
     publish_properties,
     reload_credentials,
-    transport_of,
+    subscribe,
     will_properties,
     without_delay,
 )
@@ -41,6 +40,9 @@ from rollcall.broker.client.turning import TurningClient
 from rollcall.broker.client.unanswered import Unanswered
 from rollcall.broker.codec import MAX_PAYLOAD_BYTES
 from rollcall.broker.session import Arrived, BrokerError, Endpoint, Item, Lost, Ready, Session
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +100,7 @@ class BrokerClient:
         self.connections = 0
         self.attempts = 0
         self._waits_since_s = 0.0
-        self._tls: ssl.SSLContext | None = None
+        self._tls: SSLContext | None = None
         self._paho = self._make(client_id)
 
     def __enter__(self) -> Self:
@@ -193,11 +195,14 @@ class BrokerClient:
             return False
         return self._send(topic, payload, retain=retain, expiry_s=expiry_s)
 
-    def subscribe(self, subscriptions: Sequence[tuple[str, int]]) -> None:
-        """Subscribe now, and again at every later connection."""
+    def subscribe(self, subscriptions: Sequence[tuple[str, int]], *, replay: bool = True) -> None:
+        """Subscribe now, and again at every later connection.
+
+        Without `replay` nothing that is retained comes now.
+        """
         self._subscriptions.extend(subscriptions)
         if self._connected:
-            self._subscribe(subscriptions)
+            subscribe(self._paho, subscriptions, replay=replay)
 
     def unsubscribe(self, subscriptions: Sequence[tuple[str, int]]) -> None:
         """Subscribe to these no more."""
@@ -274,14 +279,7 @@ class BrokerClient:
         return True
 
     def _make(self, client_id: str) -> TurningClient:
-        paho = TurningClient(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            transport=transport_of(self._endpoint),
-            protocol=MQTTProtocolVersion.MQTTv5,
-            manual_ack=self._session.manual_acknowledgement,
-        )
-        paho.suppress_exceptions = True
+        paho = make(client_id, self._endpoint, self._session)
         paho.max_queued_messages_set(_MAX_UNACKNOWLEDGED + 10)
         paho.on_pre_connect = guarded(self._on_pre_connect)
         paho.on_connect = guarded(self._on_connect)
@@ -329,7 +327,7 @@ class BrokerClient:
         self._last_refusal = ""
         self._denied = False
         if self._subscriptions:
-            self._subscribe(self._subscriptions)
+            subscribe(self._paho, self._subscriptions, replay=True)
         if self._announcement is None:
             if not self._subscriptions:
                 self._become_ready()
@@ -342,9 +340,6 @@ class BrokerClient:
         self._birth_due_s = self._last_birth_s + _REPEAT_BIRTH_S
         self._inbox.put(Ready(self._generation, self._resumed))
         self._ready = True
-
-    def _subscribe(self, subscriptions: Sequence[tuple[str, int]]) -> None:
-        self._paho.subscribe([(name, SubscribeOptions(qos=qos)) for name, qos in subscriptions])
 
     def _on_connect_fail(self, _paho: Client, _user: Any) -> None:
         self._waits_since_s = time.monotonic()

@@ -2,17 +2,22 @@
 
 import logging
 import socket
-import ssl
 import struct
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, Final, Literal, ParamSpec
+from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
 from paho.mqtt.client import PUBACK, Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from rollcall.broker.client.turning import TurningClient
 from rollcall.broker.session import BrokerError, Endpoint, Session
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 _log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
@@ -20,7 +25,20 @@ _MARGIN_S: Final = 1
 _ACKNOWLEDGED_AT_ONCE: Final = 500
 
 
-def load_credentials(paho: Client, endpoint: Endpoint) -> ssl.SSLContext | None:
+def make(client_id: str, endpoint: Endpoint, session: Session) -> TurningClient:
+    """Make paho's client; a host that is a path is a UNIX socket."""
+    paho = TurningClient(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        transport="unix" if endpoint.host.startswith("/") else "tcp",
+        protocol=MQTTProtocolVersion.MQTTv5,
+        manual_ack=session.manual_acknowledgement,
+    )
+    paho.suppress_exceptions = True
+    return paho
+
+
+def load_credentials(paho: Client, endpoint: Endpoint) -> "SSLContext | None":
     """Give `paho` the user name, password and certificates of `endpoint`. Raises BrokerError.
 
     Gives the context of TLS, where there is one, for `reload_credentials`.
@@ -29,11 +47,14 @@ def load_credentials(paho: Client, endpoint: Endpoint) -> ssl.SSLContext | None:
     try:
         _load_password(paho, endpoint)
         if endpoint.ca_file:
+            # Imported where there is TLS: OpenSSL takes 5 MiB.
+            import ssl  # noqa: PLC0415 - see above
+
             context = ssl.create_default_context(cafile=str(endpoint.ca_file))
             if endpoint.certificate_file:
                 context.load_cert_chain(endpoint.certificate_file, endpoint.key_file)
             paho.tls_set_context(context)
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:
         raise BrokerError(
             f"the credentials for {endpoint.host}:{endpoint.port} cannot be read: {error}; "
             "check the *_file keys in [broker]"
@@ -41,7 +62,7 @@ def load_credentials(paho: Client, endpoint: Endpoint) -> ssl.SSLContext | None:
     return context
 
 
-def reload_credentials(paho: Client, context: ssl.SSLContext | None, endpoint: Endpoint) -> None:
+def reload_credentials(paho: Client, context: "SSLContext | None", endpoint: Endpoint) -> None:
     """Take a renewed password or certificate from its file for the next connection.
 
     What cannot be read stays as it was.
@@ -50,13 +71,8 @@ def reload_credentials(paho: Client, context: ssl.SSLContext | None, endpoint: E
         _load_password(paho, endpoint)
         if context is not None and endpoint.certificate_file:
             context.load_cert_chain(endpoint.certificate_file, endpoint.key_file)
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:
         _log.warning("the credentials cannot be read again: %s", error)
-
-
-def transport_of(endpoint: Endpoint) -> Literal["unix", "tcp"]:
-    """Say how to get to `endpoint`: a host that is a path is a UNIX socket."""
-    return "unix" if endpoint.host.startswith("/") else "tcp"
 
 
 def _load_password(paho: Client, endpoint: Endpoint) -> None:
@@ -133,3 +149,13 @@ def without_delay(_paho: Client, _user: Any, opened: Any) -> None:
     """Switch Nagle's algorithm off: a QoS 1 round trip takes 0.6 ms instead of 88."""
     if isinstance(opened, socket.socket) and opened.family != socket.AF_UNIX:
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def subscribe(paho: Client, subscriptions: Sequence[tuple[str, int]], *, replay: bool) -> None:
+    """Subscribe; with `replay`, what is retained comes now."""
+    retained = (
+        SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if replay else SubscribeOptions.RETAIN_DO_NOT_SEND
+    )
+    paho.subscribe(
+        [(name, SubscribeOptions(qos=qos, retainHandling=retained)) for name, qos in subscriptions]
+    )

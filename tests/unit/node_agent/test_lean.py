@@ -5,7 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-_LIBRARY = "import calendar, xml.dom\nfrom calendar import isleap\n"
+_LIBRARY = """
+import calendar, xml.dom
+from calendar import isleap
+
+
+def fail(kind):
+    try:
+        raise kind
+    except calendar.IllegalMonthError:
+        return "no month"
+    except LookupError:
+        return "passed on"
+"""
 _PROGRAM = """
 import sys
 from rollcall.node_agent.lean import without
@@ -15,6 +27,7 @@ with without("calendar", "xml.dom", "sys"):
 
 assert library.isleap(2028) == {} == library.xml.dom.anything(7, of=9)
 assert not hasattr(library.calendar, "__path__")
+assert library.fail(KeyError) == "passed on"
 assert "calendar" not in sys.modules and "xml.dom" not in sys.modules
 import calendar, xml.dom
 assert calendar.isleap(2028) is True and library.xml.dom.Node
