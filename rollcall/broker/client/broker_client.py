@@ -23,6 +23,7 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
 from rollcall.broker.announcement import Announcement
+from rollcall.broker.client.births import Births
 from rollcall.broker.client.ending import cut, said_goodbye
 from rollcall.broker.client.paho_setup import (
     acknowledge,
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_REPEAT_BIRTH_S: Final = 60.0
-_HEAL_AT_MOST_EVERY_S: Final = 5.0
 _ACKNOWLEDGED_WITHIN_S: Final = 30.0
 _GOODBYE_WITHIN_S: Final = 2.0
 _REFUSED_RETRY_S: Final = 60
@@ -81,7 +80,6 @@ class BrokerClient:
         self._session = session or Session()
         self._announcement = announcement
         self._watchdog = watchdog
-        self._turns_seen = 0
         self._subscriptions = list(subscriptions)
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._unanswered = Unanswered()
@@ -91,8 +89,7 @@ class BrokerClient:
         self._resumed = False
         self._ready = False
         self._birth_mid = -1
-        self._birth_due_s = 0.0
-        self._last_birth_s = 0.0
+        self._births = Births()
         self._progress_s = 0.0
         self._last_refusal = ""
         self._denied = False
@@ -221,7 +218,7 @@ class BrokerClient:
 
     def announce(self) -> None:
         """Publish the birth again now, because something in it has changed."""
-        self._birth_due_s = 0.0
+        self._births.hurry()
 
     def reconnect(self) -> None:
         """Connect anew now, because something in the last will has changed."""
@@ -233,26 +230,18 @@ class BrokerClient:
             raise BrokerError("the network thread has died; the service has to be started again")
         self._unanswered.settle(self._generation)
         now = time.monotonic()
-        if self._ready and self._announcement and now >= self._birth_due_s:
-            self._birth_due_s = self._last_birth_s = now
-            self._birth_due_s += _REPEAT_BIRTH_S
+        if self._ready and self._announcement and self._births.is_due(now):
+            self._births.said(now)
             announcement = self._announcement
             self._send(announcement.topic, announcement.birth(), retain=True, expiry_s=None)
-        if (
-            self._connected
-            and now - self._waits_for_an_answer_since_s(now) > _ACKNOWLEDGED_WITHIN_S
-        ):
+        waiting_since_s = self._unanswered.oldest_s(now) if self._ready else self._progress_s
+        if self._connected and now - waiting_since_s > _ACKNOWLEDGED_WITHIN_S:
             _log.warning("the broker acknowledges nothing; connecting anew")
             cut(self._paho)
 
     def _has_moved(self) -> bool:
         """Say whether the network thread has moved since the last call, or waits to connect."""
-        turns = self._paho.turns
-        has_turned, self._turns_seen = turns != self._turns_seen, turns
-        return has_turned or bool(self.next_attempt_s)
-
-    def _waits_for_an_answer_since_s(self, now: float) -> float:
-        return self._unanswered.oldest_s(now) if self._ready else self._progress_s
+        return self._paho.has_turned() or bool(self.next_attempt_s)
 
     def _heal_status(self, item: Item) -> None:
         mine = self._announcement
@@ -264,11 +253,9 @@ class BrokerClient:
             and not item.replayed  # what was there before our birth
             and item.topic == mine.topic
             and mine.is_denied_by(item.payload)
+            and self._births.heal()
         ):
-            soonest = self._last_birth_s + _HEAL_AT_MOST_EVERY_S
-            if soonest < self._birth_due_s:
-                _log.warning("our status topic says that we are not alive; saying that we are")
-                self._birth_due_s = soonest
+            _log.warning("our status topic says that we are not alive; saying that we are")
 
     def _send(self, topic: str, payload: bytes, *, retain: bool, expiry_s: int | None) -> bool:
         properties = publish_properties(expiry_s)
@@ -336,8 +323,7 @@ class BrokerClient:
         self._birth_mid = paho.publish(self._announcement.topic, birth, qos=1, retain=True).mid
 
     def _become_ready(self) -> None:
-        self._last_birth_s = time.monotonic()
-        self._birth_due_s = self._last_birth_s + _REPEAT_BIRTH_S
+        self._births.said(time.monotonic())
         self._inbox.put(Ready(self._generation, self._resumed))
         self._ready = True
 
