@@ -101,11 +101,12 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class StatusFound:
-    """A birth, goodbye or last will."""
+    """A birth, goodbye or last will; `listening_since_ms` as in `Seen`."""
 
     node: str
     status: Online | Offline
     received_ms: int
+    listening_since_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from rollcall.recorder.findings import (
 )
 from rollcall.recorder.ledger import Ledger
 from rollcall.recorder.own_events import CollectorError, OwnEvent
-from rollcall.recorder.presence import Presence, with_sign_of_life, with_status
+from rollcall.recorder.presence import Change, Presence, with_sign_of_life, with_status
 from rollcall.recorder.samples import SampleRow
 from rollcall.recorder.units import Unit, derived
 
@@ -277,8 +277,7 @@ class Transaction:
         node_id = self._node_id(seen.node)
         presence, changes = with_sign_of_life(self._presence(node_id), seen)
         self._remember(node_id, presence)
-        for change in changes:
-            self._connection.execute(_CHANGE, {"node_id": node_id, **change._asdict()})
+        self._write_changes(node_id, changes)
 
     def _regroup(self, nodes: Iterable[str]) -> None:
         labels_of = {node: self._catalogue.labels.get(node, {}) for node in nodes}
@@ -288,12 +287,15 @@ class Transaction:
 
     def _change_status(self, found: StatusFound) -> None:
         node_id = self._node_id(found.node)
-        presence, change = with_status(self._presence(node_id), found)
+        presence, changes = with_status(self._presence(node_id), found)
         self._remember(node_id, presence)
         if isinstance(found.status, Online):
             # A new epoch has a receipt from its birth on: nothing is held yet.
             self._ledger(found.node, found.status.epoch)
-        if change is not None:
+        self._write_changes(node_id, changes)
+
+    def _write_changes(self, node_id: int, changes: Iterable[Change]) -> None:
+        for change in changes:
             self._connection.execute(_CHANGE, {"node_id": node_id, **change._asdict()})
 
     def _learn(self, info: InfoFound) -> None:

@@ -13,7 +13,7 @@ from rollcall.recorder import rejections
 from rollcall.recorder.errors import (
     DatabaseBrokenError,
 )
-from rollcall.recorder.findings import Intake, ReportFound
+from rollcall.recorder.findings import Freshness, Intake, ReportFound
 from rollcall.recorder.store import Store
 from tests.support.database import (
     EPOCH,
@@ -194,6 +194,27 @@ def test_availability_follows_the_status_and_ends_where_the_node_was_last_seen(
     ]
     assert [row[4] for row in rows[:3]] == [10, 80, 9]
     assert rows[3][4] >= 501
+
+
+@pytest.mark.parametrize("freshness", list(Freshness))
+def test_a_silence_that_a_goodbye_ends_was_stale_if_somebody_listened(
+    database: str, freshness: Freshness
+) -> None:
+    t0 = NOW_MS - 600_000
+    goodbye = end("stopped", since_ms=t0 + 200_000)
+    story = [
+        message("node/pi-3/status", birth(t0), t0),
+        message("node/pi-3/metrics/cpu", report(1, t0 + 10_000, {"percent": 1}), t0 + 10_000),
+        message("node/pi-3/status", goodbye, t0 + 200_500, freshness, t0),
+    ]
+    with filled(database, story):
+        rows = ask(database, "SELECT state, reason, ts, until_ts FROM availability ORDER BY ts")
+    silent = [("stale", None, t0 + 10_000, t0 + 200_000)] if freshness is Freshness.LIVE else []
+    assert rows == [
+        ("online", None, t0, t0 + (10_000 if silent else 200_000)),
+        *silent,
+        ("offline", "stopped", t0 + 200_000, None),
+    ]
 
 
 def test_a_silent_node_is_stale_from_when_it_was_last_seen(database: str) -> None:
