@@ -26,6 +26,7 @@ from tests.support.database import (
     reading,
     receipt,
     report,
+    url_of,
 )
 
 
@@ -38,7 +39,7 @@ def poisoned(seq: int) -> Intake:
     """A report with a text that no engine can hold; no codec lets one through."""
     good = reading(seq)
     (found,) = [item for item in good.findings if isinstance(item, ReportFound)]
-    bad = replace(found, samples=(found.samples[0]._replace(instance="\ud800"),))
+    bad = replace(found, samples=(("cpu.percent", "\ud800", 1.0),))
     return replace(good, findings=(bad,))
 
 
@@ -99,15 +100,29 @@ def test_row_after_row_refused_is_our_own_fault(database: str) -> None:
         store.commit([poisoned(seq) for seq in range(1, 6)])
 
 
-def test_the_first_of_two_samples_at_one_time_stays(database: str) -> None:
-    first, second = reading(1, 10), reading(1, 20)
+@pytest.mark.parametrize("batches", [1, 2])
+@pytest.mark.parametrize("values", [(10, 20), (20, 10)], ids=["rising", "falling"])
+def test_the_first_of_two_samples_at_one_time_stays(
+    database: str, batches: int, values: tuple[float, float]
+) -> None:
+    first, second = (reading(1, value) for value in values)
     (found,) = [item for item in second.findings if isinstance(item, ReportFound)]
     second = replace(second, findings=(replace(found, number=replace(found.number, seq=2)),))
-    with filled(database, [first]) as store:
-        again = store.commit([second])
-        assert (again.reports, again.samples) == (1, 0)
-    assert ask(database, "SELECT value FROM samples") == [(10,)]
-    assert ask(database, "SELECT value FROM latest") == [(10,)]
+    with Store(url_of(database)) as store:
+        story = [[first], [second]] if batches > 1 else [[first, second]]
+        *_, again = [store.commit(batch) for batch in story]
+        assert (again.reports, again.samples) == (3 - batches, 2 - batches)
+    assert ask(database, "SELECT value FROM samples") == [(values[0],)]
+    assert ask(database, "SELECT value FROM latest") == [(values[0],)]
+
+
+def test_more_rows_than_one_statement_takes_are_all_stored(database: str) -> None:
+    fields = {f"f{number}": float(number) for number in range(601)}
+    said = message("node/pi-3/metrics/many", report(1, NOW_MS, fields), NOW_MS)
+    with filled(database, [said]) as store:
+        assert store.commit([said]).duplicates == 1
+    found = ask(database, "SELECT metric, value FROM samples")
+    assert dict(found) == {f"many.{field}": value for field, value in fields.items()}
 
 
 def test_old_data_never_replaces_the_latest(database: str) -> None:
