@@ -7,6 +7,7 @@ monotonic time, and ends after `--count` of them or after `--seconds`.
 """
 
 import argparse
+import gc
 import json
 import sqlite3
 import sys
@@ -25,6 +26,7 @@ from rollcall.broker import session
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.topics import Topics
 from rollcall.recorder import intake
+from rollcall.recorder.__main__ import COLLECT_AFTER
 from rollcall.recorder.findings import Arrival, Freshness
 from rollcall.recorder.recorder import RECEIVE_MAXIMUM
 from rollcall.service.settings import Broker
@@ -50,6 +52,7 @@ class _Sample(_Table):
 
 
 def _ceiling(arguments: argparse.Namespace) -> int:
+    gc.set_threshold(COLLECT_AFTER)
     topics = Topics()
     asked = session.Session(
         receive_maximum=RECEIVE_MAXIMUM, manual_acknowledgement=True, inbox_limit=1_000_000

@@ -1,6 +1,7 @@
 """Run the recorder in the foreground."""
 
 import argparse
+import gc
 import sys
 import threading
 
@@ -16,6 +17,9 @@ from rollcall.service.settings import Settings
 
 # A small database is upgraded before anything else can be done, and copied before that.
 _UPGRADE_WITHIN_S = 600
+# A batch is tens of thousands of objects that live until it is committed and are in no cycle;
+# looking for cycles among them after every 700 took a fifth of the time.
+COLLECT_AFTER = 100_000
 
 
 def _record(settings: Settings, _arguments: argparse.Namespace, stop: threading.Event) -> None:
@@ -32,6 +36,7 @@ def _record(settings: Settings, _arguments: argparse.Namespace, stop: threading.
 
 def main() -> int:
     """Run until told to stop; give the exit code."""
+    gc.set_threshold(COLLECT_AFTER)
     purpose = "Store what nodes report in the database, and give them receipts."
     arguments = lifecycle.parser(SERVICE, purpose)
     return lifecycle.run(arguments, _record, expected=(RecorderError, BrokerError))

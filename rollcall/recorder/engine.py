@@ -16,8 +16,9 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 # The state of a database that another recorder holds, or held until a moment ago.
 CLAIMED: Final = "claimed"
-# (ts, value, series_id) each.
-SampleRows = Sequence[tuple[int, float, int]]
+# Time, value, series.
+SampleRow = tuple[int, float, int]
+SampleRows = Sequence[SampleRow]
 
 
 class Cause(StrEnum):
@@ -100,11 +101,8 @@ class Database(Protocol):
     def is_alone(self, connection: Connection) -> bool:
         """Say whether no other recorder has the database open; nobody else gets in meanwhile."""
 
-    def lock_nodes(self, connection: Connection, nodes: Collection[str]) -> bool:
-        """Keep others from writing what belongs to `nodes` until the transaction ends.
-
-        Say whether there are others at all: then what is known of the nodes has to be read anew.
-        """
+    def lock_nodes(self, connection: Connection, nodes: Collection[str]) -> None:
+        """Keep other recorders from writing what belongs to `nodes` until the transaction ends."""
 
     def lead(self, connection: Connection) -> bool:
         """Say whether this recorder is the one of its group that does what only one may do."""
@@ -113,7 +111,10 @@ class Database(Protocol):
         """Make room for samples of these days (numbered since 1970), where that is needed."""
 
     def insert_samples(self, connection: Connection, rows: SampleRows) -> int:
-        """Insert rows; the first of two at one time stays. Give how many were new."""
+        """Insert rows, which come in no order; the first of two at one time stays.
+
+        Give how many were new.
+        """
 
     def upsert_newest(self, connection: Connection, rows: SampleRows) -> None:
         """Make each row the newest of its series, if it is newer."""

@@ -6,7 +6,6 @@ Times are integer milliseconds since 1970, UTC. Every text fits a column of eith
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
 
 from rollcall.broker.messages import Offline, Online
 from rollcall.recorder.units import Unit
@@ -44,13 +43,9 @@ class Number:
     seq: int
 
 
-class Sample(NamedTuple):
-    """One number of one series at one time; `instance` is empty where there is only one."""
-
-    metric: str
-    instance: str
-    ts: int
-    value: float
+# One number of a report: metric, instance (empty where there is only one), value. There are so many
+# of them that they are plain tuples.
+Sample = tuple[str, str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +96,12 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class StatusFound:
-    """A birth, goodbye or last will."""
+    """A birth, goodbye or last will; `listening_since_ms` as in `Seen`."""
 
     node: str
     status: Online | Offline
     received_ms: int
+    listening_since_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

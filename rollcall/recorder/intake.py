@@ -68,7 +68,9 @@ def _found(address: Address, payload: bytes, arrival: Arrival) -> list[Finding]:
 
 def _status(address: Address, payload: bytes, arrival: Arrival) -> list[Finding]:
     status = messages.STATUS.decode(payload)
-    found = StatusFound(address.name, status, arrival.received_ms)
+    live = arrival.freshness is Freshness.LIVE
+    since_ms = arrival.listening_since_ms if live else None
+    found = StatusFound(address.name, status, arrival.received_ms, since_ms)
     return [found, *(_seen(address.name, arrival) if isinstance(status, Online) else ())]
 
 

@@ -50,6 +50,13 @@ class Ledger:
             and self._intervals[place].reason is None
         )
 
+    def take(self, number: int) -> bool:
+        """Add `number`, which is held from now on; say whether it was not held before."""
+        if not self._goes_on(number) and self.holds(number):
+            return False
+        self.add(number)
+        return True
+
     def add(self, first: int, last: int | None = None, reason: str | None = None) -> None:
         """Add the numbers `first` to `last` (default: `first` alone).
 

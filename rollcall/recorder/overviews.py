@@ -4,8 +4,9 @@ Functions over a read-only connection of either engine, as in `queries`. Times a
 milliseconds since 1970, UTC; windows are from `start` up to, not including, `stop`.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, TypeVar
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
@@ -15,9 +16,11 @@ from sqlalchemy.sql.elements import TextClause
 from rollcall.recorder.errors import RecorderError
 from rollcall.recorder.queries import MOST_ROWS, reading
 from rollcall.recorder.rollups import DAY_MS, HOUR_MS, MINUTE_MS
-from rollcall.recorder.slices import of_last_slices, of_same_slice
+from rollcall.recorder.slices import of_last_slices, of_same_slice, of_slices_between
 
 T = TypeVar("T")
+# Total, highest value, count.
+_Sum = tuple[float, float, int]
 
 _LOOK_BACK_MS: Final = DAY_MS
 _WIDTHS: Final = {"rollup_minute": MINUTE_MS, "rollup_hour": HOUR_MS, "rollup_day": DAY_MS}
@@ -74,18 +77,27 @@ class AlertThen(NamedTuple):
 
 _METRICS: Final = text("SELECT DISTINCT metric FROM series_key ORDER BY metric LIMIT :most")
 _OF_METRIC: Final = "FROM series_key s JOIN node n ON n.node_id = s.node_id"
-_ROLLED_UP: Final = f"""
-SELECT n.name, s.instance, r.ts - r.ts % :width AS bucket, sum(r.vsum) / sum(r.n), max(r.vmax),
-  sum(r.n) {_OF_METRIC} JOIN {{table}} r ON r.series_id = s.series_id
+_NAMES: Final = text(
+    f"SELECT s.series_id, n.name, s.instance {_OF_METRIC} WHERE s.metric = :metric "
+    "ORDER BY n.name, s.instance"
+)
+_CLOSED: Final = text("SELECT upto FROM progress WHERE what = 'closed'")
+_AS_STORED: Final = """
+SELECT r.series_id, r.ts, r.vsum, r.vmax, r.n
+FROM series_key s JOIN {table} r ON r.series_id = s.series_id
+WHERE s.metric = :metric AND r.ts >= :start AND r.ts < :stop"""
+_SUMMED_UP: Final = """
+SELECT r.series_id, r.ts - r.ts % :width AS bucket, sum(r.vsum), max(r.vmax),
+  CAST(sum(r.n) AS bigint)
+FROM series_key s JOIN {table} r ON r.series_id = s.series_id
 WHERE s.metric = :metric AND r.ts >= :start AND r.ts < :stop
-GROUP BY n.name, s.instance, r.ts - r.ts % :width"""
-_OPEN: Final = f"""
-SELECT n.name, s.instance, x.ts - x.ts % :width AS bucket, avg(x.value), max(x.value), count(*)
-{_OF_METRIC} JOIN sample x ON x.series_id = s.series_id
-WHERE s.metric = :metric AND x.ts < :stop
-  AND x.ts >= (SELECT CASE WHEN upto > :start THEN upto ELSE :start END FROM progress
-    WHERE what = 'closed')
-GROUP BY n.name, s.instance, x.ts - x.ts % :width"""  # noqa: S608 - likewise
+GROUP BY r.series_id, r.ts - r.ts % :width"""
+_OPEN: Final = """
+SELECT x.series_id, x.ts - x.ts % :width AS bucket, sum(x.value), max(x.value), count(*)
+FROM sample x
+WHERE x.series_id IN (SELECT series_id FROM series_key WHERE metric = :metric)
+  AND x.ts >= :start AND x.ts < :stop{slices}
+GROUP BY x.series_id, x.ts - x.ts % :width"""
 _NEWEST: Final = """(SELECT max(y.ts) FROM {table} y
   WHERE y.series_id = s.series_id AND y.ts <= :at AND y.ts > :since{slices})"""
 # Materialized, so that each series is looked for once.
@@ -134,21 +146,44 @@ def compared(
     table = _table_for(stop - start, points)
     width = max(_WIDTHS[table], _ceiled(stop - start, points, _WIDTHS[table]))
     values = {"metric": metric, "start": start - start % width, "stop": stop, "width": width}
-    rows = list(connection.execute(text(_ROLLED_UP.format(table=table)), values))
+    stored = _AS_STORED if width == _WIDTHS[table] else _SUMMED_UP
+    rows = list(connection.execute(text(stored.format(table=table)), values))
     if table != "rollup_day":
-        rows += connection.execute(text(_OPEN), values)
-    merged: dict[tuple[str, str, int], Bucket] = {}
-    for node, instance, ts, mean, high, samples in rows:
-        # PostgreSQL gives sums of integers as Decimal.
-        bucket = Bucket(node, instance, int(ts), float(mean), float(high), int(samples))
-        before = merged.get(bucket[:3])
-        merged[bucket[:3]] = bucket if before is None else _joined(before, bucket)
-    return width, [merged[key] for key in sorted(merged)]
+        rows += _still_open(connection, values)
+    sums: dict[int, dict[int, _Sum]] = defaultdict(dict)
+    for series_id, ts, total, high, samples in rows:
+        of_series = sums[series_id]
+        if ts in of_series:
+            before, highest, count = of_series[ts]
+            of_series[ts] = (before + total, max(highest, high), count + samples)
+        else:
+            of_series[ts] = (total, high, samples)
+    return width, [
+        Bucket(node, instance, ts, total / samples, high, samples)
+        for series_id, node, instance in connection.execute(_NAMES, {"metric": metric})
+        for ts, (total, high, samples) in sorted(sums[series_id].items())
+    ]
+
+
+def _still_open(connection: Connection, values: Mapping[str, Any]) -> list[Any]:
+    """Sum up what of a window is not rolled up yet; nothing is looked at where all of it is."""
+    closed = connection.execute(_CLOSED).scalar_one()
+    start = max(closed, values["start"])
+    if start >= values["stop"]:
+        return []
+    slices = of_slices_between(connection.dialect.name, "x", ":start", ":stop")
+    query = text(_OPEN.format(slices=slices))
+    return list(connection.execute(query, {**values, "start": start}))
 
 
 def values_at(connection: Connection, names: Sequence[str], at: int) -> list[Was]:
     """Give the newest value of these metrics at a moment, for each series; of the day before it."""
-    queries = _newest_before(connection.dialect.name)
+    engine = connection.dialect.name
+    closed: int = connection.execute(_CLOSED).scalar_one()
+    # On SQLite what is closed lies elsewhere; there the open hours would be searched in vain.
+    queries = [_newest_in_sample(engine)] if engine != "sqlite" or at >= closed else []
+    if engine == "sqlite":
+        queries.append(_newest_in_sealed())
     found: dict[tuple[str, str, str], Was] = {}
     for metric in names:
         for query in queries:
@@ -160,19 +195,19 @@ def values_at(connection: Connection, names: Sequence[str], at: int) -> list[Was
     return [found[key] for key in sorted(found)]
 
 
-def _newest_before(engine: str) -> list[TextClause]:
-    """Give the questions for the newest samples: one for each table that holds any."""
+def _newest_in_sample(engine: str) -> TextClause:
     newest = _NEWEST.format(table="sample", slices="")
     if engine == "sqlite":
         # Nearly all series have one in the last minute; for the others every slice is looked into.
         lately = _NEWEST.format(table="sample", slices=of_last_slices("y", ":at"))
         newest = f"coalesce({lately}, {newest})"
     same_slice = of_same_slice(engine, "x", "a.at")
-    found = [_NEWEST_BEFORE.format(table="sample", newest=newest, same_slice=same_slice)]
-    if engine == "sqlite":
-        newest = _NEWEST.format(table="sealed", slices="")
-        found.append(_NEWEST_BEFORE.format(table="sealed", newest=newest, same_slice=""))
-    return [text(query) for query in found]
+    return text(_NEWEST_BEFORE.format(table="sample", newest=newest, same_slice=same_slice))
+
+
+def _newest_in_sealed() -> TextClause:
+    newest = _NEWEST.format(table="sealed", slices="")
+    return text(_NEWEST_BEFORE.format(table="sealed", newest=newest, same_slice=""))
 
 
 def alerts_at(connection: Connection, at: int) -> list[AlertThen]:
@@ -214,9 +249,3 @@ def _table_for(window_ms: int, points: int) -> str:
 def _ceiled(window_ms: int, points: int, unit_ms: int) -> int:
     """Give the narrowest multiple of a unit at which a window has no more than `points`."""
     return -(-window_ms // (points * unit_ms)) * unit_ms
-
-
-def _joined(one: Bucket, other: Bucket) -> Bucket:
-    samples = one.samples + other.samples
-    mean = (one.mean * one.samples + other.mean * other.samples) / samples
-    return one._replace(mean=mean, high=max(one.high, other.high), samples=samples)

@@ -200,11 +200,10 @@ class Postgresql:
         take = text("SELECT pg_try_advisory_xact_lock(:kind, 0)")
         return bool(connection.execute(take, {"kind": _ALONE}).scalar_one())
 
-    def lock_nodes(self, connection: Connection, nodes: Collection[str]) -> bool:
+    def lock_nodes(self, connection: Connection, nodes: Collection[str]) -> None:
         """Wait until no other member writes what belongs to these nodes."""
-        if self._membership.shared:
+        if nodes:
             connection.execute(_LOCK_NODES, {"kind": _NODE, "names": sorted(nodes)})
-        return self._membership.shared
 
     def lead(self, connection: Connection) -> bool:
         """Take the lead when nobody has it; it is held as long as the connection lives."""

@@ -49,8 +49,11 @@ class Change(NamedTuple):
     reason: str | None
 
 
-def with_status(presence: Presence, found: StatusFound) -> tuple[Presence, Change | None]:
-    """Take in a status message; give the change it makes, if it makes one."""
+def with_status(presence: Presence, found: StatusFound) -> tuple[Presence, list[Change]]:
+    """Take in a status message; give the change it makes, if it makes one.
+
+    Before it stands the period of silence that a goodbye ends, if it was a long one.
+    """
     status = found.status
     if isinstance(status, Online):
         known = replace(
@@ -62,7 +65,7 @@ def with_status(presence: Presence, found: StatusFound) -> tuple[Presence, Chang
         )
         return _changed(known, found, None)
     if is_of_replaced_connection(presence, status):
-        return presence, None
+        return presence, []
     return _changed(presence, found, status.reason)
 
 
@@ -76,13 +79,10 @@ def with_sign_of_life(presence: Presence, seen: Seen) -> tuple[Presence, list[Ch
     if last_ms is not None and 0 <= seen.ts - last_ms < _AT_ONCE_MS:
         return presence, []
     known = replace(presence, last_seen_ts=max(seen.ts, presence.last_seen_ts or 0))
-    if presence.state != "online" or seen.listening_since_ms is None:
+    silence = _silence(presence, seen.ts, seen.listening_since_ms)
+    if silence is None:
         return known, []
-    heard_ms = max(presence.last_seen_ts or presence.since_ts or 0, seen.listening_since_ms)
-    if seen.ts - heard_ms <= presence.stale_after_ms:
-        return known, []
-    changes = [Change(heard_ms, "stale", None), Change(seen.ts, "online", None)]
-    return replace(known, since_ts=seen.ts), changes
+    return replace(known, since_ts=seen.ts), [silence, Change(seen.ts, "online", None)]
 
 
 def is_of_replaced_connection(presence: Presence, status: Offline) -> bool:
@@ -92,14 +92,25 @@ def is_of_replaced_connection(presence: Presence, status: Offline) -> bool:
     return status.epoch != presence.epoch or status.session < presence.session
 
 
+def _silence(presence: Presence, until_ms: int, listening_since_ms: int | None) -> Change | None:
+    """Give the silence up to `until_ms` of a node that said it was online, if it was a long one."""
+    if presence.state != "online" or listening_since_ms is None:
+        return None
+    heard_ms = max(presence.last_seen_ts or presence.since_ts or 0, listening_since_ms)
+    if until_ms - heard_ms <= presence.stale_after_ms:
+        return None
+    return Change(heard_ms, "stale", None)
+
+
 def _changed(
     presence: Presence, found: StatusFound, reason: str | None
-) -> tuple[Presence, Change | None]:
+) -> tuple[Presence, list[Change]]:
     if presence.state == found.status.state:
-        return presence, None
+        return presence, []
     change = Change(_began(presence, found), found.status.state, reason)
     known = replace(presence, state=change.state, reason=reason, since_ts=change.ts)
-    return known, change
+    silence = _silence(presence, change.ts, found.listening_since_ms)
+    return known, [change] if silence is None else [silence, change]
 
 
 def _began(presence: Presence, found: StatusFound) -> int:

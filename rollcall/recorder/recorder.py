@@ -50,13 +50,14 @@ from rollcall.service.notify import Notifier
 from rollcall.service.settings import Keep
 
 SERVICE: Final = "recorder"
-RECEIVE_MAXIMUM: Final = 4000
+# While a batch is committed the next ones are on their way.
+RECEIVE_MAXIMUM: Final = 8000
 _SESSION_EXPIRY_S: Final = 3600
 _BATCH_AGE_S: Final = 1.0
-_BATCH_MESSAGES: Final = RECEIVE_MAXIMUM // 2
+_BATCH_MESSAGES: Final = RECEIVE_MAXIMUM // 4
 # Redelivery on a new connection repeats what waits here; only a database that stays away over
 # several connections fills it, and then what goes first can no longer be acknowledged anyway.
-_MAX_WAITING: Final = 4 * RECEIVE_MAXIMUM
+_MAX_WAITING: Final = 2 * RECEIVE_MAXIMUM
 _IDLE_S: Final = 0.25
 _BREATH_S: Final = 0.02
 _LOOK_EVERY_S: Final = 1.0
@@ -286,10 +287,9 @@ class Recorder:
             )
 
     def _collect(self, arrived: Arrived) -> None:
-        age_s = max(time.monotonic() - arrived.at_s, 0.0)
-        received_ms = round((time.time() - age_s) * 1000)
-        listening_s = time.monotonic() - self._live_from_s
-        listening_since_ms = round((time.time() - max(listening_s, 0.0)) * 1000)
+        wall_s, now_s = time.time(), time.monotonic()
+        received_ms = round((wall_s - max(now_s - arrived.at_s, 0.0)) * 1000)
+        listening_since_ms = round((wall_s - max(now_s - self._live_from_s, 0.0)) * 1000)
         arrival = Arrival(received_ms, self._freshness(arrived), listening_since_ms)
         findings = self._read(arrived, arrival)
         kept = tuple(found for found in findings if not self._is_held(found, arrived.at_s))

@@ -106,17 +106,17 @@ def seen_at(time_s: float, interval_s: float, arrival: Arrival) -> int:
     return arrival.received_ms - max(age_ms, 0)
 
 
-def samples_of(collector: str, reading: Report | BacklogReport, ts: int) -> tuple[Sample, ...]:
+def samples_of(collector: str, reading: Report | BacklogReport) -> tuple[Sample, ...]:
     """Give the samples of a report; an unknown value (`null`) is none. Raises RowError."""
-    found = _of_fields(collector, "", reading.fields or {}, ts)
+    found = _of_fields(collector, "", reading.fields or {})
     for instance, fields in (reading.instances or {}).items():
-        found += _of_fields(collector, text_of(instance), fields, ts)
+        found += _of_fields(collector, text_of(instance), fields)
     return tuple(found)
 
 
-def _of_fields(collector: str, instance: str, fields: Fields, ts: int) -> list[Sample]:
+def _of_fields(collector: str, instance: str, fields: Fields) -> list[Sample]:
     return [
-        Sample(f"{collector}.{field}", instance, ts, number_of(number))
+        (f"{collector}.{field}", instance, number_of(number))
         for field, number in fields.items()
         if number is not None
     ]
@@ -129,7 +129,7 @@ def report_of(
     told_ms = milliseconds(reading.time)
     return ReportFound(
         number,
-        samples_of(collector, reading, ts),
+        samples_of(collector, reading),
         collector=collector,
         ts=ts,
         error=_optional(reading.error),

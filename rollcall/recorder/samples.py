@@ -8,12 +8,13 @@ replace a full hour by what came late.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from rollcall.recorder.engine import Database
+from rollcall.recorder.engine import Database, SampleRow
 from rollcall.recorder.rollups import DAY_MS, HOUR_MS, MINUTE_MS
 
 _LATE: Final = "INSERT INTO sealed (ts, value, series_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
@@ -28,14 +29,6 @@ ON CONFLICT (series_id, ts) DO UPDATE SET n = {table}.n + excluded.n,
   vmin = CASE WHEN excluded.vmin < {table}.vmin THEN excluded.vmin ELSE {table}.vmin END,
   vmax = CASE WHEN excluded.vmax > {table}.vmax THEN excluded.vmax ELSE {table}.vmax END,
   vsum = {table}.vsum + excluded.vsum"""
-
-
-class SampleRow(NamedTuple):
-    """A sample as a row; `ts` in milliseconds."""
-
-    ts: int
-    value: float
-    series_id: int
 
 
 class Level(NamedTuple):
@@ -74,12 +67,14 @@ def write(connection: Connection, database: Database, rows: list[SampleRow]) -> 
     """
     upto = progress(connection)
     raw_from, closed = upto["pruned_raw"], upto["closed"]
-    ancient = [row for row in rows if row.ts < raw_from] if raw_from else []
-    kept = [row for row in rows if row.ts >= raw_from] if ancient else rows
-    count = _insert(connection, database, kept, closed)
+    times = {ts for ts, _, _ in rows}
+    oldest = min(times)
+    ancient = [row for row in rows if row[0] < raw_from] if oldest < raw_from else []
+    kept = [row for row in rows if row[0] >= raw_from] if ancient else rows
+    count = _insert(connection, database, kept, closed if oldest < closed else 0)
     _merge(connection, ancient, upto)
     database.upsert_newest(connection, _newest(rows))
-    hours = {row.ts - row.ts % HOUR_MS for row in kept}
+    hours = {ts - ts % HOUR_MS for ts in times if ts >= raw_from}
     if hours:
         due = text(_DUE.format(_IF_DUE[connection.dialect.name]))
         connection.execute(due, [{"hour": hour} for hour in sorted(hours)])
@@ -88,29 +83,27 @@ def write(connection: Connection, database: Database, rows: list[SampleRow]) -> 
 
 def _insert(connection: Connection, database: Database, rows: list[SampleRow], closed: int) -> int:
     late: list[SampleRow] = []
-    if connection.dialect.name == "sqlite":
-        late = sorted((row for row in rows if row.ts < closed), key=_by_series)
-    recent = [row for row in rows if row.ts >= closed] if late else rows
+    if connection.dialect.name == "sqlite" and closed:
+        late = sorted((row for row in rows if row[0] < closed), key=_by_series)
+    recent = [row for row in rows if row[0] >= closed] if late else rows
     count = connection.exec_driver_sql(_LATE, list(late)).rowcount if late else 0
     if recent:
-        database.make_days(connection, {row.ts // DAY_MS for row in recent})
+        database.make_days(connection, {ts // DAY_MS for ts, _, _ in recent})
         count += database.insert_samples(connection, recent)
     return count
 
 
-def _newest(rows: Iterable[SampleRow]) -> list[SampleRow]:
-    newest: dict[int, SampleRow] = {}
-    for row in rows:
-        known = newest.get(row.series_id)
-        if known is None or known.ts < row.ts:
-            newest[row.series_id] = row
-    return list(newest.values())
+def _newest(rows: list[SampleRow]) -> list[SampleRow]:
+    # Of two at one time the first one has to come last here, and stays.
+    in_time = rows[::-1]
+    in_time.sort(key=_time)
+    return list({row[2]: row for row in in_time}.values())
 
 
 def _merge(connection: Connection, rows: list[SampleRow], upto: dict[str, int]) -> None:
     for level in LEVELS:
         kept_from = upto[level.pruned]
-        buckets = _summed((row for row in rows if row.ts >= kept_from), level.width_ms)
+        buckets = _summed((row for row in rows if row[0] >= kept_from), level.width_ms)
         if buckets:
             connection.execute(text(_MERGE.format(table=level.table)), buckets)
 
@@ -118,16 +111,17 @@ def _merge(connection: Connection, rows: list[SampleRow], upto: dict[str, int]) 
 def _summed(rows: Iterable[SampleRow], width_ms: int) -> list[dict[str, Any]]:
     buckets: dict[tuple[int, int], _Bucket] = {}
     for row in rows:
-        key = (row.series_id, row.ts - row.ts % width_ms)
+        ts, value, series_id = row
+        key = (series_id, ts - ts % width_ms)
         known = buckets.get(key)
         if known is None:
-            buckets[key] = _Bucket(1, row.value, row.value, row.value, row)
+            buckets[key] = _Bucket(1, value, value, value, row)
             continue
         known.n += 1
-        known.vmin = min(known.vmin, row.value)
-        known.vmax = max(known.vmax, row.value)
-        known.vsum += row.value
-        if row.ts > known.newest.ts:
+        known.vmin = min(known.vmin, value)
+        known.vmax = max(known.vmax, value)
+        known.vsum += value
+        if ts > known.newest[0]:
             known.newest = row
     return [
         {
@@ -137,11 +131,11 @@ def _summed(rows: Iterable[SampleRow], width_ms: int) -> list[dict[str, Any]]:
             "vmin": found.vmin,
             "vmax": found.vmax,
             "vsum": found.vsum,
-            "vlast": found.newest.value,
+            "vlast": found.newest[1],
         }
         for (series_id, ts), found in buckets.items()
     ]
 
 
-def _by_series(row: SampleRow) -> tuple[int, int]:
-    return row.series_id, row.ts
+_time: Final = itemgetter(0)
+_by_series: Final = itemgetter(2, 0)

@@ -22,6 +22,19 @@ def of_last_slices(row: str, ts: str) -> str:
     return f" AND {row}.slice IN ({slices})"
 
 
+def of_slices_between(engine: str, row: str, start: str, stop: str) -> str:
+    """Give the further condition with which rows of many series are looked for slice by slice.
+
+    Named one by one the slices are found with one look for a series each; a leap needs two.
+    """
+    if engine != "sqlite":
+        return ""
+    return f"""
+  AND {row}.slice IN (WITH RECURSIVE named(slice) AS (SELECT {start} / {SLICE_MS}
+    UNION ALL SELECT slice + 1 FROM named WHERE slice < ({stop} - 1) / {SLICE_MS})
+    SELECT slice FROM named)"""  # noqa: S608 - our own names and numbers
+
+
 def of_same_slice(engine: str, row: str, ts: str) -> str:
     """Give the further condition with which `row` of `sample` at time `ts` is found at once."""
     return f" AND {row}.slice = {ts} / {SLICE_MS}" if engine == "sqlite" else ""

@@ -244,10 +244,10 @@ class Store:
         catalogue, self._catalogue = self._catalogue, None
         try:
             with engine.begin() as connection:
-                nodes = {node for found in findings if (node := node_of(found)) is not None}
-                others = self._database.lock_nodes(connection, nodes)
+                nodes = _nodes_of(findings) if self._shared else set()
+                self._database.lock_nodes(connection, nodes)
                 known = catalogue or Catalogue.load(connection)
-                if others and catalogue:
+                if nodes and catalogue:
                     known.refresh(connection, nodes)
                 transaction = Transaction(connection, known, self._database)
                 for finding in findings:
@@ -262,6 +262,10 @@ class Store:
         if self._database.judge(error).cause is Cause.POISON:
             return _PoisonError(str(getattr(error, "orig", error)).strip())
         return translated(self._database, error)
+
+
+def _nodes_of(findings: Sequence[Finding]) -> set[str]:
+    return {node for found in findings if (node := node_of(found)) is not None}
 
 
 def _refusal(intake: Intake, finding: Finding, error: str) -> Refused:

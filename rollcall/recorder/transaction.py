@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from rollcall.broker.messages import Online
 from rollcall.recorder import alert_changes, fleet_history, own_events, rejections, samples
 from rollcall.recorder.catalogue import Catalogue, KnownSeries
-from rollcall.recorder.engine import Database
+from rollcall.recorder.engine import Database, SampleRow
 from rollcall.recorder.findings import (
     AlertFound,
     AlertOver,
@@ -27,14 +27,12 @@ from rollcall.recorder.findings import (
     Number,
     Refused,
     ReportFound,
-    Sample,
     Seen,
     StatusFound,
 )
 from rollcall.recorder.ledger import Ledger
 from rollcall.recorder.own_events import CollectorError, OwnEvent
-from rollcall.recorder.presence import Presence, with_sign_of_life, with_status
-from rollcall.recorder.samples import SampleRow
+from rollcall.recorder.presence import Change, Presence, with_sign_of_life, with_status
 from rollcall.recorder.units import Unit, derived
 
 Row = dict[str, Any]
@@ -185,12 +183,9 @@ class Transaction:
         return ledger
 
     def _is_new(self, number: Number) -> bool:
-        ledger = self._ledger(number.node, number.epoch)
-        if ledger.holds(number.seq):
-            self._stored.duplicates += 1
-            return False
-        ledger.add(number.seq)
-        return True
+        is_new = self._ledger(number.node, number.epoch).take(number.seq)
+        self._stored.duplicates += not is_new
+        return is_new
 
     def _refuse(self, refused: Refused) -> None:
         if refused.number is None or self._is_new(refused.number):
@@ -199,18 +194,20 @@ class Transaction:
     def _add_report(self, report: ReportFound) -> None:
         if self._is_new(report.number):
             self._stored.reports += 1
-            self._add_samples(report.number.node, report.samples)
-            self._note(report)
+            node_id = self._node_id(report.number.node)
+            self._add_samples(node_id, report)
+            self._note(node_id, report)
 
-    def _add_samples(self, node: str, found: tuple[Sample, ...]) -> None:
-        node_id = self._node_id(node)
-        for sample in found:
-            series_id = self._series_id(node_id, sample)
-            self._samples.append(SampleRow(sample.ts, sample.value, series_id))
+    def _add_samples(self, node_id: int, report: ReportFound) -> None:
+        known, ts = self._catalogue.series, report.ts
+        for metric, instance, value in report.samples:
+            series = known.get((node_id, metric, instance))
+            if series is None or ts < series.first_ts:
+                series = self._series(node_id, metric, instance, ts)
+            self._samples.append((ts, value, series.series_id))
 
-    def _note(self, report: ReportFound) -> None:
+    def _note(self, node_id: int, report: ReportFound) -> None:
         """Write down what a report says beside its numbers: an error, a wrong clock."""
-        node_id = self._node_id(report.number.node)
         known = self._catalogue.errors.get((node_id, report.collector))
         event = own_events.of_collector(report.collector, known, report.error, report.ts)
         if event is not None:
@@ -237,27 +234,26 @@ class Transaction:
         row = {"node_id": node_id, "ts": event.ts, "kind": event.kind, "detail": detail}
         self._events.append({**row, "source": own_events.SOURCE})
 
-    def _series_id(self, node_id: int, sample: Sample) -> int:
-        key = (node_id, sample.metric, sample.instance)
+    def _series(self, node_id: int, metric: str, instance: str, ts: int) -> KnownSeries:
+        key = (node_id, metric, instance)
         known = self._catalogue.series.get(key)
         if known is None:
-            told = self._catalogue.units.get(node_id, {}).get(sample.metric)
-            unit = told or derived(sample.metric)
+            told = self._catalogue.units.get(node_id, {}).get(metric)
+            unit = told or derived(metric)
             values = {
                 "node_id": node_id,
-                "metric": sample.metric,
-                "instance": sample.instance,
+                "metric": metric,
+                "instance": instance,
                 "unit": unit.name,
                 "kind": unit.kind,
-                "ts": sample.ts,
+                "ts": ts,
             }
             made = self._connection.execute(_SERIES, values).one()
             known = self._catalogue.series[key] = KnownSeries(made.series_id, made.first_ts)
-        if sample.ts < known.first_ts:
-            known.first_ts = sample.ts
-            values = {"series_id": known.series_id, "ts": sample.ts}
-            self._connection.execute(_OLDEST, values)
-        return known.series_id
+        if ts < known.first_ts:
+            known.first_ts = ts
+            self._connection.execute(_OLDEST, {"series_id": known.series_id, "ts": ts})
+        return known
 
     def _add_event(self, event: EventFound) -> None:
         if not self._is_new(event.number):
@@ -277,8 +273,7 @@ class Transaction:
         node_id = self._node_id(seen.node)
         presence, changes = with_sign_of_life(self._presence(node_id), seen)
         self._remember(node_id, presence)
-        for change in changes:
-            self._connection.execute(_CHANGE, {"node_id": node_id, **change._asdict()})
+        self._write_changes(node_id, changes)
 
     def _regroup(self, nodes: Iterable[str]) -> None:
         labels_of = {node: self._catalogue.labels.get(node, {}) for node in nodes}
@@ -288,12 +283,15 @@ class Transaction:
 
     def _change_status(self, found: StatusFound) -> None:
         node_id = self._node_id(found.node)
-        presence, change = with_status(self._presence(node_id), found)
+        presence, changes = with_status(self._presence(node_id), found)
         self._remember(node_id, presence)
         if isinstance(found.status, Online):
             # A new epoch has a receipt from its birth on: nothing is held yet.
             self._ledger(found.node, found.status.epoch)
-        if change is not None:
+        self._write_changes(node_id, changes)
+
+    def _write_changes(self, node_id: int, changes: Iterable[Change]) -> None:
+        for change in changes:
             self._connection.execute(_CHANGE, {"node_id": node_id, **change._asdict()})
 
     def _learn(self, info: InfoFound) -> None:

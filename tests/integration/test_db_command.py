@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +18,27 @@ from tests.support.database import ask
 from tests.support.old_database import OLD, make_old
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+# Kills the command when it is about to call what is named, as if by somebody else.
+KILLED = """
+import importlib, os, signal, sys
+from rollcall.console.__main__ import main
+
+def die(*_told, **_more):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+module, name = sys.argv.pop(1).rsplit(":", 1)
+owner = importlib.import_module(module)
+*path, last = name.split(".")
+for each in path:
+    owner = getattr(owner, each)
+setattr(owner, last, die)
+main()
+"""
+PLACES = {
+    "the copy is whole and has its name not yet": "pathlib:Path.rename",
+    "the first step is taken": "rich.progress:Progress.advance",
+    "all steps are taken and nothing is committed": "rollcall.recorder.views:create_all",
+}
 
 
 def environment(folder: Path, url: str) -> dict[str, str]:
@@ -61,6 +83,32 @@ def test_an_old_database_is_copied_and_upgraded_and_a_second_run_has_nothing_to_
     assert Path(told["backup"]).name.endswith((f"before-{told['to']}", ".dump"))
     again = command(database_url)
     assert (again.returncode, "nothing to do" in again.stdout) == (0, True)
+
+
+def test_a_command_killed_here_and_there_leaves_the_old_database_and_then_ends_right(
+    command: Command, database_url: str, tmp_path: Path
+) -> None:
+    make_old(database_url)
+    query = "SELECT ts, series_id, value FROM sample ORDER BY ts, series_id"
+    samples = ask(database_url, query)
+    for when, place in PLACES.items():
+        killed = subprocess.run(
+            [sys.executable, "-c", KILLED, place, "db", "upgrade"],
+            env=environment(tmp_path, database_url),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert killed.returncode == -signal.SIGKILL, (when, killed.stderr)
+        assert (version(database_url), ask(database_url, query)) == (OLD, samples), when
+    finished = command(database_url, "--json")
+    assert finished.returncode == 0, finished.stderr
+    told = json.loads(finished.stdout)
+    assert (told["from"], told["to"]) == (OLD, version(database_url))
+    seen = ask(database_url, "SELECT ts, value FROM samples ORDER BY ts, value")
+    assert seen == sorted((ts, value) for ts, _, value in samples)
+    copy = Path(told["backup"])
+    assert (copy.exists(), list(copy.parent.glob("*.unfinished"))) == (True, [])
 
 
 def test_a_terminal_shows_bars_and_a_pipe_does_not(tmp_path: Path) -> None:

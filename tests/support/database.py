@@ -49,12 +49,16 @@ def _as_text(value: Any) -> Any:
 
 
 def message(
-    topic: str, payload: Any, received_ms: int, freshness: Freshness = Freshness.LIVE
+    topic: str,
+    payload: Any,
+    received_ms: int,
+    freshness: Freshness = Freshness.LIVE,
+    listening_since_ms: int | None = None,
 ) -> Intake:
     """A message below the root, as the recorder would take it in."""
     raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     name = f"{TOPICS.root}/{topic}"
-    found = intake.read(TOPICS, name, raw, Arrival(received_ms, freshness))
+    found = intake.read(TOPICS, name, raw, Arrival(received_ms, freshness, listening_since_ms))
     return Intake(name, raw, received_ms, tuple(found))
 
 

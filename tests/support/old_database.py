@@ -1,4 +1,8 @@
-"""Databases as older versions of the recorder left them: frozen as SQL, and filled."""
+"""Databases as older versions of the recorder left them: frozen as SQL, and filled.
+
+Each was filled by the code of its time and dumped. PostgreSQL came with schema 0002; what 0001 held
+is put into the tables of 0001, so that its steps are taken there too.
+"""
 
 import sqlite3
 from contextlib import closing
@@ -12,15 +16,26 @@ from rollcall.recorder.engines import database_of
 
 DUMPS = Path(__file__).parents[1] / "fixtures" / "databases"
 OLD = "0001"
+OLDER = (OLD, "0002")
 
 
-def make_old(url: str) -> None:
-    """Make the database of schema 0001 behind `url`."""
-    dump = (DUMPS / f"{OLD}-sqlite.sql").read_text("utf-8")
+def make_old(url: str, revision: str = OLD) -> None:
+    """Make the database of an older schema behind `url`."""
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
-            connection.executescript(dump)
-        return
+            connection.executescript(_dump(revision, "sqlite"))
+    elif revision == OLD:
+        _carry_over(url, _dump(OLD, "sqlite"))
+    else:
+        with psycopg.connect(url) as connection:
+            connection.execute(_dump(revision, "postgresql").encode())
+
+
+def _dump(revision: str, engine: str) -> str:
+    return (DUMPS / f"{revision}-{engine}.sql").read_text("utf-8")
+
+
+def _carry_over(url: str, dump: str) -> None:
     make_tables(url, OLD)
     with closing(sqlite3.connect(":memory:")) as source, psycopg.connect(url) as target:
         source.executescript(dump)

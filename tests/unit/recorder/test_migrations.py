@@ -15,11 +15,12 @@ import pytest
 from rollcall.recorder import store as store_module
 from rollcall.recorder.engine import Membership
 from rollcall.recorder.errors import RecorderError
+from rollcall.recorder.rollups import close_oldest
 from rollcall.recorder.store import Store
 from rollcall.recorder.upgrade import Upgrade
 from rollcall.service.config import ConfigError
 from tests.support.database import NOW_MS, ask, message, report
-from tests.support.old_database import OLD, make_old, make_tables
+from tests.support.old_database import OLD, OLDER, make_old, make_tables
 from tests.support.postgresql import PostgresqlUnderTest
 
 TIMELESS = {
@@ -34,6 +35,14 @@ TIMELESS = {
     "alert_history": "SELECT * FROM alert_history",
     "rejected": "SELECT * FROM rejected",
     "latest": "SELECT node, metric, instance, ts, value FROM latest ORDER BY 1, 2, 3",
+    "availability": "SELECT node, state, reason, ts FROM availability "
+    "WHERE until_ts IS NOT NULL ORDER BY node, ts",
+    "minutely": "SELECT node, metric, instance, ts, min, avg, max, last, samples FROM minutely "
+    "ORDER BY 1, 2, 3, 4",
+    "hourly": "SELECT node, metric, instance, ts, min, avg, max, last, samples FROM hourly "
+    "ORDER BY 1, 2, 3, 4",
+    "daily": "SELECT node, metric, instance, ts, min, avg, max, last, samples FROM daily "
+    "ORDER BY 1, 2, 3, 4",
 }
 INTERRUPTED = """
 import os, signal, sys
@@ -73,10 +82,11 @@ def old(database_url: str) -> str:
     return database_url
 
 
-def test_the_first_schema_is_still_the_one_that_was_released(tmp_path: Path) -> None:
+@pytest.mark.parametrize("revision", OLDER)
+def test_a_schema_is_still_the_one_that_was_released(tmp_path: Path, revision: str) -> None:
     released, ours = (f"sqlite:///{tmp_path / name}" for name in ("released.db", "ours.db"))
-    make_old(released)
-    make_tables(ours, OLD)
+    make_old(released, revision)
+    make_tables(ours, revision)
     tables = [row for row in schema_of(released) if row[0] != "view"]
     assert tables == [row for row in schema_of(ours) if row[0] != "view"]
 
@@ -106,22 +116,51 @@ def test_everything_an_old_database_holds_is_there_after_the_upgrade(old: str) -
         assert (stored.duplicates, stored.samples) == (1, 1)
 
 
-def test_both_engines_answer_alike_after_the_upgrade(
-    new_database: Callable[[], str], tmp_path: Path
+def test_what_was_rolled_up_and_forgotten_is_after_the_upgrade_as_it_was(
+    database_url: str,
 ) -> None:
-    urls = [new_database(), f"sqlite:///{tmp_path / 'beside.db'}"]
-    for url in urls:
-        make_old(url)
-        with Store(url):
+    make_old(database_url, "0002")
+    before = answers(database_url)
+    kept = "SELECT node, groups FROM nodes ORDER BY node", "SELECT * FROM fleet_history"
+    known = [ask(database_url, query) for query in kept]
+    with Store(database_url) as store:
+        assert answers(database_url) == before
+        assert [ask(database_url, query) for query in kept] == known
+        assert known[0] == [("pi-3", '["pis", "web"]'), ("pi-4", '["pis"]')]
+        # Two days of samples are kept, and what is older only as roll-ups.
+        assert (len(before["samples"]), len(before["minutely"])) == (34, 45)
+        assert ask(database_url, "SELECT min(ts) FROM samples") == [(1_767_220_200_000,)]
+        assert ask(database_url, "SELECT min(ts), sum(samples) FROM daily") == [
+            (1_766_966_400_000, 36)
+        ]
+        # A late sample, whose hour waits to be rolled up again, is not lost on the way.
+        due_ms = 1_767_218_400_000
+        assert (due_ms,) in ask(database_url, "SELECT hour FROM rollup_due")
+        while store.apply(lambda connection: close_oldest(connection, NOW_MS)):
             pass
-    assert answers(urls[0]) == answers(urls[1])
+        again = ask(database_url, f"SELECT samples, max FROM hourly WHERE ts = {due_ms}")
+        assert again == [(9, 50.0)]
 
 
+@pytest.mark.parametrize("revision", OLDER)
+def test_both_engines_answer_alike_after_the_upgrade(
+    postgresql: PostgresqlUnderTest, tmp_path: Path, revision: str
+) -> None:
+    with postgresql.databases() as new:
+        urls = [new(), f"sqlite:///{tmp_path / 'beside.db'}"]
+        for url in urls:
+            make_old(url, revision)
+            with Store(url):
+                pass
+        assert answers(urls[0]) == answers(urls[1])
+
+
+@pytest.mark.parametrize("revision", OLDER)
 def test_an_upgraded_database_has_the_schema_of_a_new_one(
-    new_database: Callable[[], str],
+    new_database: Callable[[], str], revision: str
 ) -> None:
     upgraded, made = new_database(), new_database()
-    make_old(upgraded)
+    make_old(upgraded, revision)
     for url in (upgraded, made):
         with Store(url):
             pass

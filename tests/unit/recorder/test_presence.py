@@ -1,5 +1,7 @@
 """Presence: when a node was there, and whose last will counts."""
 
+from dataclasses import replace
+
 import pytest
 
 from rollcall.broker.messages import Offline, Online
@@ -34,13 +36,12 @@ def story(
     changes: list[tuple[float, str, str | None]] = []
     for step in steps:
         if isinstance(step, StatusFound):
-            presence, change = with_status(presence, step)
-            if change is not None:
-                changes.append(((change.ts - T0_MS) / 1000, change.state, change.reason))
+            heard = replace(step, listening_since_ms=listening_since_ms)
+            presence, found = with_status(presence, heard)
         else:
             at_ms = T0_MS + round(step * 1000)
-            presence, silence = with_sign_of_life(presence, Seen("pi-3", at_ms, listening_since_ms))
-            changes += [((each.ts - T0_MS) / 1000, *each[1:]) for each in silence]
+            presence, found = with_sign_of_life(presence, Seen("pi-3", at_ms, listening_since_ms))
+        changes += [((each.ts - T0_MS) / 1000, *each[1:]) for each in found]
     return changes
 
 
@@ -59,6 +60,21 @@ STORIES = [
         [birth(1), 11.0, 75.5, 80.0, end(90)],
         [(0, "online", None), (11, "stale", None), (75.5, "online", None), (80, "offline", "lost")],
         id="a long silence is kept when it is over",
+    ),
+    pytest.param(
+        [birth(1), 11.0, end(201, "stopped", since_s=200)],
+        [(0, "online", None), (11, "stale", None), (200, "offline", "stopped")],
+        id="a long silence is kept when a goodbye ends it",
+    ),
+    pytest.param(
+        [birth(1), 11.0, end(201, "stopped", since_s=12)],
+        [(0, "online", None), (12, "offline", "stopped")],
+        id="a goodbye that comes late ends no silence",
+    ),
+    pytest.param(
+        [birth(1), 11.0, end(201)],
+        [(0, "online", None), (11, "offline", "lost")],
+        id="the lost were not silent before they were lost",
     ),
     pytest.param(
         [birth(1), 11.0, 55.0, 99.0],
@@ -136,6 +152,12 @@ def test_what_happened_while_nobody_listened_is_not_called_silence() -> None:
     assert story(birth(1), 11.0, 500.0, listening_since_ms=T0_MS + 470_000) == began
     assert story(birth(1), 11.0, 500.0, listening_since_ms=T0_MS + 400_000) == [
         *began, (400, "stale", None), (500, "online", None)
+    ]  # fmt: skip
+    goodbye = end(500, "stopped", since_s=500)
+    gone = (500, "offline", "stopped")
+    assert story(birth(1), 11.0, goodbye, listening_since_ms=None) == [*began, gone]
+    assert story(birth(1), 11.0, goodbye, listening_since_ms=T0_MS + 400_000) == [
+        *began, (400, "stale", None), gone
     ]  # fmt: skip
 
 

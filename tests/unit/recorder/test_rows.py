@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rollcall.broker.messages import REPORT, Report
 from rollcall.recorder import rows
-from rollcall.recorder.findings import Arrival, Freshness, Sample
+from rollcall.recorder.findings import Arrival, Freshness
 from rollcall.recorder.rows import RowError
 from rollcall.recorder.units import derived
 
@@ -106,9 +106,9 @@ def test_a_report_becomes_one_sample_for_each_number_that_is_known() -> None:
         b'{"epoch":"9f3c21d07a5be4c8","seq":1,"time":5,"interval":10,"fields":{"a":1,"b":null},'
         b'"instances":{"/":{"used_percent":61.5},"/home":{"used_percent":null}}}'
     )
-    assert rows.samples_of("disk", report, 5000) == (
-        Sample("disk.a", "", 5000, 1.0),
-        Sample("disk.used_percent", "/", 5000, 61.5),
+    assert rows.samples_of("disk", report) == (
+        ("disk.a", "", 1.0),
+        ("disk.used_percent", "/", 61.5),
     )
 
 

@@ -18,7 +18,7 @@ from rollcall.recorder.store import Store
 from rollcall.recorder.upgrade import Upgrade
 from tests.support.database import ask
 from tests.support.old_database import make_old
-from tests.support.recorded_story import NOW, recorded
+from tests.support.recorded_story import NOW, T0, recorded
 
 SERIES = ("pi-3", "cpu.percent", "")
 ONE_SERIES = "node = 'pi-3' AND metric = 'cpu.percent'"
@@ -74,6 +74,20 @@ def test_a_series_is_looked_for_once_in_each_slice(path: Path, question: str) ->
     assert ways, "it does not look into the open hours at all"
     for way in ways:
         assert way.startswith(("(ANY(slice) AND series_id=?", "(slice=? AND series_id=?")), ways
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        lambda c: overviews.compared(c, SERIES[1], T0, T0 + HOUR_MS, 100),
+        lambda c: overviews.values_at(c, [SERIES[1]], T0 + HOUR_MS),
+    ],
+    ids=["all nodes compared", "the cluster as it was"],
+)
+def test_what_is_closed_is_answered_without_a_look_into_the_open_hours(
+    path: Path, question: Callable[[Connection], Any]
+) -> None:
+    assert way_to_sample(plans_of(path, question)) == set()
 
 
 def test_without_the_statistics_everything_would_be_read(path: Path, tmp_path: Path) -> None:

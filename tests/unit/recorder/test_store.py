@@ -13,7 +13,7 @@ from rollcall.recorder import rejections
 from rollcall.recorder.errors import (
     DatabaseBrokenError,
 )
-from rollcall.recorder.findings import Intake, ReportFound
+from rollcall.recorder.findings import Freshness, Intake, ReportFound
 from rollcall.recorder.store import Store
 from tests.support.database import (
     EPOCH,
@@ -26,6 +26,7 @@ from tests.support.database import (
     reading,
     receipt,
     report,
+    url_of,
 )
 
 
@@ -38,7 +39,7 @@ def poisoned(seq: int) -> Intake:
     """A report with a text that no engine can hold; no codec lets one through."""
     good = reading(seq)
     (found,) = [item for item in good.findings if isinstance(item, ReportFound)]
-    bad = replace(found, samples=(found.samples[0]._replace(instance="\ud800"),))
+    bad = replace(found, samples=(("cpu.percent", "\ud800", 1.0),))
     return replace(good, findings=(bad,))
 
 
@@ -99,15 +100,29 @@ def test_row_after_row_refused_is_our_own_fault(database: str) -> None:
         store.commit([poisoned(seq) for seq in range(1, 6)])
 
 
-def test_the_first_of_two_samples_at_one_time_stays(database: str) -> None:
-    first, second = reading(1, 10), reading(1, 20)
+@pytest.mark.parametrize("batches", [1, 2])
+@pytest.mark.parametrize("values", [(10, 20), (20, 10)], ids=["rising", "falling"])
+def test_the_first_of_two_samples_at_one_time_stays(
+    database: str, batches: int, values: tuple[float, float]
+) -> None:
+    first, second = (reading(1, value) for value in values)
     (found,) = [item for item in second.findings if isinstance(item, ReportFound)]
     second = replace(second, findings=(replace(found, number=replace(found.number, seq=2)),))
-    with filled(database, [first]) as store:
-        again = store.commit([second])
-        assert (again.reports, again.samples) == (1, 0)
-    assert ask(database, "SELECT value FROM samples") == [(10,)]
-    assert ask(database, "SELECT value FROM latest") == [(10,)]
+    with Store(url_of(database)) as store:
+        story = [[first], [second]] if batches > 1 else [[first, second]]
+        *_, again = [store.commit(batch) for batch in story]
+        assert (again.reports, again.samples) == (3 - batches, 2 - batches)
+    assert ask(database, "SELECT value FROM samples") == [(values[0],)]
+    assert ask(database, "SELECT value FROM latest") == [(values[0],)]
+
+
+def test_more_rows_than_one_statement_takes_are_all_stored(database: str) -> None:
+    fields = {f"f{number}": float(number) for number in range(601)}
+    said = message("node/pi-3/metrics/many", report(1, NOW_MS, fields), NOW_MS)
+    with filled(database, [said]) as store:
+        assert store.commit([said]).duplicates == 1
+    found = ask(database, "SELECT metric, value FROM samples")
+    assert dict(found) == {f"many.{field}": value for field, value in fields.items()}
 
 
 def test_old_data_never_replaces_the_latest(database: str) -> None:
@@ -194,6 +209,27 @@ def test_availability_follows_the_status_and_ends_where_the_node_was_last_seen(
     ]
     assert [row[4] for row in rows[:3]] == [10, 80, 9]
     assert rows[3][4] >= 501
+
+
+@pytest.mark.parametrize("freshness", list(Freshness))
+def test_a_silence_that_a_goodbye_ends_was_stale_if_somebody_listened(
+    database: str, freshness: Freshness
+) -> None:
+    t0 = NOW_MS - 600_000
+    goodbye = end("stopped", since_ms=t0 + 200_000)
+    story = [
+        message("node/pi-3/status", birth(t0), t0),
+        message("node/pi-3/metrics/cpu", report(1, t0 + 10_000, {"percent": 1}), t0 + 10_000),
+        message("node/pi-3/status", goodbye, t0 + 200_500, freshness, t0),
+    ]
+    with filled(database, story):
+        rows = ask(database, "SELECT state, reason, ts, until_ts FROM availability ORDER BY ts")
+    silent = [("stale", None, t0 + 10_000, t0 + 200_000)] if freshness is Freshness.LIVE else []
+    assert rows == [
+        ("online", None, t0, t0 + (10_000 if silent else 200_000)),
+        *silent,
+        ("offline", "stopped", t0 + 200_000, None),
+    ]
 
 
 def test_a_silent_node_is_stale_from_when_it_was_last_seen(database: str) -> None:
