@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPMessage
@@ -96,6 +96,10 @@ class Visitor:
     def _note_request(self, request: Any) -> None:
         if not request.url.startswith((self.url, "data:")):
             self.foreign.append(request.url)
+
+    def wait_for_address(self, suits: Callable[[str], bool]) -> None:
+        """Wait until the address suits; `page.url` alone changes only while the driver is asked."""
+        self.page.wait_for_url(suits, timeout=10_000)
 
     def row(self, node: str) -> str:
         """Give the text of a node's row; empty when there is none."""
