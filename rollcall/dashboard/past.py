@@ -15,19 +15,29 @@ from pydantic import JsonValue
 
 from rollcall.dashboard.cards import known
 from rollcall.dashboard.columns import Point, Span, gridded, holes, share, silence_after, single
+from rollcall.dashboard.trend import MINUTES
 from rollcall.dashboard.unrecorded import Gap, Stay, gaps, without
 from rollcall.recorder import overviews, queries, raw
 from rollcall.recorder.overviews import HistoryAwayError, ask
+from rollcall.recorder.rollups import HOUR_MS, MINUTE_MS
 from rollcall.recorder.silences import silences
 
-__all__ = ["HistoryAwayError", "Window", "ask", "cluster_at", "compared", "night", "series"]
+__all__ = [
+    "HistoryAwayError",
+    "Window",
+    "ask",
+    "cluster_at",
+    "compared",
+    "night",
+    "series",
+    "trends",
+]
 
 Answer = dict[str, JsonValue]
 
 _MS: Final = 1000
 _ABSENT: Final = frozenset({"offline", "stale"})
 _MOST_CHANGES: Final = 10
-_A_MINUTE_MS: Final = 60_000
 _CARD_METRICS: Final = {
     "cpu.percent": "cpu",
     "memory.used_percent": "memory",
@@ -122,6 +132,17 @@ def _compared_row(
             [bucket.samples for bucket in buckets.values()],
         ),
     }
+
+
+def trends(connection: Connection, metric: str, until: int) -> dict[str, dict[int, float]]:
+    """Give the hour before `until` for sparklines: by node, means by minute since 1970."""
+    stop = until - until % MINUTE_MS
+    _, found = overviews.compared(connection, metric, stop - HOUR_MS, stop, MINUTES)
+    means: dict[str, dict[int, float]] = defaultdict(dict)
+    for bucket in found:
+        if not bucket.instance:
+            means[bucket.node][bucket.ts // MINUTE_MS] = bucket.mean
+    return dict(means)
 
 
 def cluster_at(connection: Connection, at: int) -> Answer:
@@ -274,7 +295,7 @@ def _story(
 def _is_ours(stay: Stay, of_all: Sequence[tuple[int, int]]) -> bool:
     """Say whether a node seemed silent because nobody listened."""
     left = without([(stay.ts, stay.until_ts)], of_all)
-    return stay.state == "stale" and sum(end - start for start, end in left) < _A_MINUTE_MS
+    return stay.state == "stale" and sum(end - start for start, end in left) < MINUTE_MS
 
 
 def _unrecorded(gap: Gap, window: Window, node: str | None) -> dict[str, Any]:

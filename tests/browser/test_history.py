@@ -171,6 +171,16 @@ def test_a_drag_goes_on_whatever_comes_meanwhile(
     visitor.faults.clear()  # the refused answer is told on the console
 
 
+def test_after_a_restart_the_lines_of_the_last_hour_are_there(
+    visitor: Visitor, dashboard: DashboardUnderTest, pi_3: float
+) -> None:
+    dashboard.stop()
+    dashboard.launch()
+    visitor.page.goto(visitor.url)
+    visitor.page.get_by_role("img", name="last hour: mean 50 %, highest minute 50 %").wait_for()
+    visitor.faults.clear()  # the stream broke off
+
+
 def test_one_goes_back_to_a_minute_and_returns_with_a_key(
     visitor: Visitor, pi_3: float, began_ms: int
 ) -> None:
