@@ -54,6 +54,7 @@ class Archive:
             Route("/api/series", self._series),
             Route("/api/compare", self._compare),
             Route("/api/incidents", self._incidents),
+            Route("/api/processes", self._processes),
         ]
 
     async def seed(self, live: Live) -> None:
@@ -103,6 +104,13 @@ class Archive:
         def read() -> Question:
             window, node = self._window(request), request.query_params.get("node")
             return lambda connection: past.night(connection, window, node)
+
+        return await self._answer(read)
+
+    async def _processes(self, request: Request) -> Response:
+        def read() -> Question:
+            node, until = _text(request, "node"), round(self._clock() * _MS)
+            return partial(past.processes, node=node, until=until)
 
         return await self._answer(read)
 

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from rollcall.dashboard.cards import known
 from rollcall.dashboard.columns import Point, Span, gridded, holes, share, silence_after, single
+from rollcall.dashboard.processes import EVENT, NoListError, listed
 from rollcall.dashboard.trend import MINUTES
 from rollcall.dashboard.unrecorded import Gap, Stay, gaps, without
 from rollcall.recorder import overviews, queries, raw
@@ -29,6 +30,7 @@ __all__ = [
     "cluster_at",
     "compared",
     "night",
+    "processes",
     "series",
     "trends",
 ]
@@ -49,7 +51,7 @@ _RANKS: Final = {"critical": 0, "warning": 3}
 # What a chart marks; and what is no news of a night.
 _MARKED: Final = frozenset({"reboot", "clock_step", "clock_corrected"})
 _UNSUPPORTED: Final = '"error":"unsupported:'
-_UNTOLD: Final = frozenset({"processes", "collector_recovered"})
+_UNTOLD: Final = frozenset({EVENT, "collector_recovered"})
 Connection = Any  # of the recorder's engine; its library stays behind its door
 
 
@@ -132,6 +134,15 @@ def _compared_row(
             [bucket.samples for bucket in buckets.values()],
         ),
     }
+
+
+def processes(connection: Connection, node: str, until: int) -> Answer:
+    """Give the list of processes of a node that was recorded last, with its time; or neither."""
+    found = queries.newest_event(connection, node, EVENT, until)
+    try:
+        return {} if found is None else {"time": found.ts / _MS, **listed(json.loads(found.detail))}
+    except NoListError:
+        return {}
 
 
 def trends(connection: Connection, metric: str, until: int) -> dict[str, dict[int, float]]:

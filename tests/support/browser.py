@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPMessage
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,16 @@ class Visitor:
             timeout_s,
             what=f"{text!r} in the row of {node}",
         )
+
+
+def violations(page: Page) -> list[tuple[str, list[str]]]:
+    """Give what axe finds against WCAG 2.2 AA: rules, and the elements that break them."""
+    source = (resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+    page.evaluate(source + ";0")
+    found = page.evaluate("() => axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})")
+    return [
+        (fault["id"], [node["html"] for node in fault["nodes"]]) for fault in found["violations"]
+    ]
 
 
 @contextmanager
