@@ -1,8 +1,9 @@
-"""Ask something of a service over the broker: publish a command, wait for its answer."""
+"""Ask something of a service or a node over the broker: publish a command, wait for its answer."""
 
 import secrets
 import time
 from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import JsonValue
 
@@ -22,13 +23,14 @@ class NoAnswerError(RuntimeError):
 def ask(
     broker: Endpoint,
     topics: Topics,
-    service: str,
+    name: str,
     command: str,
     keys: Mapping[str, JsonValue],
     *,
     within_s: float,
+    answering: Literal[Kind.SERVICE_REPLY, Kind.NODE_REPLY] = Kind.SERVICE_REPLY,
 ) -> Reply:
-    """Give the answer of `service` to `command` with its own `keys`.
+    """Give the answer of the service (or node) `name` to `command` with its own `keys`.
 
     Raises BrokerError when the broker is out of reach, and NoAnswerError.
     """
@@ -41,13 +43,13 @@ def ask(
             **keys,
         }
     )
-    answers = topics.topic(Kind.SERVICE_REPLY, service, request.id)
+    answers = topics.topic(answering, name, request.id)
     until_s, asked = time.monotonic() + _CONNECTED_WITHIN_S, False
     with BrokerClient(broker, client_id="", subscriptions=[(answers, 1)]) as client:
         while (left_s := until_s - time.monotonic()) > 0:
             match client.receive(min(left_s, 0.5)):
                 case Ready():
-                    topic = topics.topic(Kind.COMMAND, service)
+                    topic = topics.topic(Kind.COMMAND, name)
                     asked = client.publish(topic, encode(request), expiry_s=expiry_s)
                     until_s = time.monotonic() + within_s
                 case Arrived(payload=payload):
@@ -56,7 +58,8 @@ def ask(
                     raise BrokerError(f"the broker is out of reach: {reason}")
     if not asked:
         raise BrokerError("the broker does not answer")
-    raise NoAnswerError(f"the service {service} does not answer")
+    who = "service" if answering is Kind.SERVICE_REPLY else "node"
+    raise NoAnswerError(f"the {who} {name} does not answer")
 
 
 def _decoded(payload: bytes) -> Reply:

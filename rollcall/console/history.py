@@ -181,7 +181,7 @@ def _show(told: _Night, start: dt.datetime, stop: dt.datetime) -> None:
         shape, word, style = {**MARKS, **_OTHER_MARKS}.get(entry["kind"], MARKS["unknown"])
         at, node, kind, span, words = row(entry, start, stop)
         mark = Text(shape if shapes else word, style)
-        table.add_row(f" {at}", mark, Text(node), kind, span, Text(words))
+        table.add_row(f" {at}", mark, Text(node or "all"), kind, span, Text(words))
     console.print(table if told["story"] else "Nothing went wrong, as far as it was recorded.")
     changed = list(change_words(told["changes"]))[:_MOST_CHANGES]
     if changed:

@@ -1,20 +1,31 @@
-"""What may be done from the browser, where it is switched on: acknowledge, and silence.
+"""What may be done from the browser, where it is switched on: acknowledge, silence, ask a node.
 
 The dashboard's own identity at the broker may only look: what is done here is asked of the alert
-service as an administrator, whose credentials stand in `[dashboard]`.
+service, or of a node, as an administrator, whose credentials stand in `[dashboard]`.
 """
 
 import json
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+)
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from rollcall.broker.asking import NoAnswerError, ask
+from rollcall.broker.messages import Reply
 from rollcall.broker.session import BrokerError
-from rollcall.broker.topics import Topics
+from rollcall.broker.topics import Kind, Topics, is_node_name
+from rollcall.dashboard import processes
+from rollcall.dashboard.processes import NoListError
 from rollcall.service.settings import Broker, Settings
 
 _WITHIN_S: Final = 10.0
@@ -22,6 +33,12 @@ _MOST_BYTES: Final = 4096
 _YEAR_S: Final = 366 * 86_400
 _BY: Final = "the dashboard"
 _Text = Annotated[str, Field(max_length=200)]
+
+
+def _node_name(text: str) -> str:
+    if not is_node_name(text):
+        raise ValueError("no name of a node")
+    return text
 
 
 class _Action(BaseModel):
@@ -47,9 +64,17 @@ class _Silence(_Action):
         return {"nodes": [self.node], "rule": self.rule, "for": self.for_s, "comment": _BY}
 
 
-_ACTION: Final = TypeAdapter[_Acknowledge | _Silence](
-    Annotated[_Acknowledge | _Silence, Field(discriminator="action")]
-)
+class _Processes(_Action):
+    action: Literal["processes"]
+    node: Annotated[str, AfterValidator(_node_name)]
+    by: Literal["cpu", "memory"] = "cpu"
+
+    def keys(self) -> dict[str, JsonValue]:
+        return {"by": self.by, "top": processes.MOST}
+
+
+_Known = _Acknowledge | _Silence | _Processes
+_ACTION: Final = TypeAdapter[_Known](Annotated[_Known, Field(discriminator="action")])
 
 
 class Actions:
@@ -60,27 +85,39 @@ class Actions:
         self._topics = topics
 
     async def carry_out(self, request: Request) -> Response:
-        """Ask the alert service, and give its answer."""
+        """Ask the alert service or the node, and give the answer."""
         body = await request.body()
         try:
             wanted = _ACTION.validate_json(body[:_MOST_BYTES])
         except ValidationError as error:
             return JSONResponse({"error": _told(error)}, status_code=400)
         try:
-            reply = await run_in_threadpool(
-                ask,
-                self._broker,
-                self._topics,
-                "alerts",
-                wanted.action,
-                wanted.keys(),
-                within_s=_WITHIN_S,
-            )
+            reply = await run_in_threadpool(self._ask, wanted)
         except (BrokerError, NoAnswerError) as error:
             return JSONResponse({"error": str(error)}, status_code=503)
         if not reply.ok:
             return JSONResponse({"error": reply.error or "refused"}, status_code=409)
-        return Response(json.dumps({"result": reply.result}), media_type="application/json")
+        try:
+            result = processes.listed(reply.result) if _is_of_node(wanted) else reply.result
+        except NoListError as error:
+            return JSONResponse({"error": str(error)}, status_code=409)
+        return Response(json.dumps({"result": result}), media_type="application/json")
+
+    def _ask(self, wanted: _Known) -> Reply:
+        of_node = _is_of_node(wanted)
+        return ask(
+            self._broker,
+            self._topics,
+            wanted.node if isinstance(wanted, _Processes) else "alerts",
+            wanted.action,
+            wanted.keys(),
+            within_s=_WITHIN_S,
+            answering=Kind.NODE_REPLY if of_node else Kind.SERVICE_REPLY,
+        )
+
+
+def _is_of_node(wanted: _Known) -> bool:
+    return isinstance(wanted, _Processes)
 
 
 def actions_of(settings: Settings) -> Actions | None:

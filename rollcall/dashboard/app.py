@@ -90,11 +90,15 @@ class Web:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        ticking = asyncio.create_task(self._broadcast.run())
+        going_on = [
+            asyncio.create_task(self._broadcast.run()),
+            asyncio.create_task(self._archive.seed(self._broadcast.live)),
+        ]
         yield
-        ticking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await ticking
+        for task in going_on:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
     # Pages
 

@@ -6,9 +6,11 @@ with status 503, and never holds up the live stream.
 
 import asyncio
 import json
+import logging
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rollcall.dashboard import past
+from rollcall.dashboard.live import TREND, Live
 from rollcall.dashboard.past import Answer, Connection, HistoryAwayError, Window
 
 _AT_ONCE: Final = 4
@@ -25,7 +28,10 @@ _MS: Final = 1000
 _LATEST_S: Final = 253_402_300_799
 _MOST_POINTS: Final = 2000
 _LONGEST_NAME: Final = 512
+_AGAIN_S: Final = 30.0
+_TRIES: Final = 120
 
+_log = logging.getLogger("rollcall.dashboard")
 
 Question = Callable[[Connection], Answer]
 
@@ -48,7 +54,25 @@ class Archive:
             Route("/api/series", self._series),
             Route("/api/compare", self._compare),
             Route("/api/incidents", self._incidents),
+            Route("/api/processes", self._processes),
         ]
+
+    async def seed(self, live: Live) -> None:
+        """Give the live cluster the last hour of its trends; while that cannot be had, try again.
+
+        After an hour there is nothing left to give.
+        """
+        for _ in range(_TRIES):
+            until = round(self._clock() * _MS)
+            question = partial(past.trends, metric=TREND, until=until)
+            try:
+                async with self._asking:
+                    live.seed(await run_in_threadpool(past.ask, self._url, question))
+            except HistoryAwayError as error:
+                _log.info("no trends from before the start yet: %s", error)
+                await asyncio.sleep(_AGAIN_S)
+            else:
+                return
 
     async def cluster(self, request: Request) -> Response:
         """Give the cluster as it was at `at`."""
@@ -80,6 +104,13 @@ class Archive:
         def read() -> Question:
             window, node = self._window(request), request.query_params.get("node")
             return lambda connection: past.night(connection, window, node)
+
+        return await self._answer(read)
+
+    async def _processes(self, request: Request) -> Response:
+        def read() -> Question:
+            node, until = _text(request, "node"), round(self._clock() * _MS)
+            return partial(past.processes, node=node, until=until)
 
         return await self._answer(read)
 

@@ -21,7 +21,8 @@ from rollcall.broker.topics import Address, Kind, TopicError, Topics
 from rollcall.dashboard import cards
 from rollcall.dashboard.trend import Trend
 
-_TREND: Final = ("cpu", "percent")
+TREND: Final = "cpu.percent"
+_COLLECTOR, _, _FIELD = TREND.partition(".")
 _OF_NODES: Final = frozenset({Kind.STATUS, Kind.INFO, Kind.METRICS, Kind.ALERT})
 
 
@@ -48,6 +49,7 @@ class Live:
         self._cards: dict[str, str] = {}
         self._standing: dict[str, tuple[object, ...]] = {}
         self._dirty: set[str] = set()
+        self._seeded: set[str] = set()
         self._surroundings = True
         self._viewers: set[Viewer] = set()
 
@@ -83,7 +85,7 @@ class Live:
             self._surroundings = True
         if address.kind is Kind.ALERT:
             self._index_alert(address)
-        elif address.kind is Kind.METRICS and address.leaf == _TREND[0] and not arrived.replayed:
+        elif address.kind is Kind.METRICS and address.leaf == _COLLECTOR and not arrived.replayed:
             self._extend_trend(address.name, now)
 
     def _index_alert(self, address: Address) -> None:
@@ -96,10 +98,16 @@ class Live:
 
     def _extend_trend(self, name: str, now: Now) -> None:
         view = self.cluster.node(name, now)
-        report: Report | None = view.reports[_TREND[0]].report if view else None
-        number = (report.fields or {}).get(_TREND[1]) if report else None
+        report: Report | None = view.reports[_COLLECTOR].report if view else None
+        number = (report.fields or {}).get(_FIELD) if report else None
         if number is not None:
             self._trends.setdefault(name, Trend()).take(number, now.wall_s)
+
+    def seed(self, means: Mapping[str, Mapping[int, float]]) -> None:
+        """Take in what was recorded of the last hour: by node, the means of minutes since 1970."""
+        for name, of_node in means.items():
+            self._trends.setdefault(name, Trend()).seed(of_node)
+        self._seeded |= means.keys()
 
     def _note_link(self, link: dict[str, JsonValue]) -> None:
         self._link = link
@@ -127,6 +135,7 @@ class Live:
                 self._standing[view.name] = standing
                 self._dirty.add(view.name)
         ended = {name for name, trend in self._trends.items() if trend.settle(now.wall_s)}
+        ended |= self._seeded | {view.name for view in views if view.name not in self._cards}
         gone = self._cards.keys() - {view.name for view in views}
         for name in gone:
             del self._cards[name]
@@ -137,13 +146,16 @@ class Live:
                 self._cards[view.name] = json.dumps(self._card(view, now), separators=(",", ":"))
         for viewer in self._viewers:
             viewer.changed |= (self._dirty & self._cards.keys()) | gone
-            viewer.trends |= ended
+            viewer.trends |= ended & self._trends.keys() & self._cards.keys()
             viewer.surroundings |= self._surroundings
-        self._dirty, self._surroundings = set(), False
+        self._dirty, self._seeded, self._surroundings = set(), set(), False
 
     def snapshot(self, now: Now) -> str:
         """Write everything as JSON."""
-        trends = {name: self._points(name, now) for name in sorted(self._trends)}
+        trends = {
+            name: self._points(name, now)
+            for name in sorted(self._trends.keys() & self._cards.keys())
+        }
         return self._frame(sorted(self._cards), trends, now, around=True)
 
     def delta(self, viewer: Viewer, now: Now) -> str | None:

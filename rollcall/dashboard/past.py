@@ -15,10 +15,25 @@ from pydantic import JsonValue
 
 from rollcall.dashboard.cards import known
 from rollcall.dashboard.columns import Point, Span, gridded, holes, share, silence_after, single
-from rollcall.recorder import overviews, queries
+from rollcall.dashboard.processes import EVENT, NoListError, listed
+from rollcall.dashboard.trend import MINUTES
+from rollcall.dashboard.unrecorded import Gap, Stay, gaps, without
+from rollcall.recorder import overviews, queries, raw
 from rollcall.recorder.overviews import HistoryAwayError, ask
+from rollcall.recorder.rollups import HOUR_MS, MINUTE_MS
+from rollcall.recorder.silences import silences
 
-__all__ = ["HistoryAwayError", "Window", "ask", "cluster_at", "compared", "night", "series"]
+__all__ = [
+    "HistoryAwayError",
+    "Window",
+    "ask",
+    "cluster_at",
+    "compared",
+    "night",
+    "processes",
+    "series",
+    "trends",
+]
 
 Answer = dict[str, JsonValue]
 
@@ -36,7 +51,7 @@ _RANKS: Final = {"critical": 0, "warning": 3}
 # What a chart marks; and what is no news of a night.
 _MARKED: Final = frozenset({"reboot", "clock_step", "clock_corrected"})
 _UNSUPPORTED: Final = '"error":"unsupported:'
-_UNTOLD: Final = frozenset({"processes", "collector_recovered"})
+_UNTOLD: Final = frozenset({EVENT, "collector_recovered"})
 Connection = Any  # of the recorder's engine; its library stays behind its door
 
 
@@ -121,6 +136,26 @@ def _compared_row(
     }
 
 
+def processes(connection: Connection, node: str, until: int) -> Answer:
+    """Give the list of processes of a node that was recorded last, with its time; or neither."""
+    found = queries.newest_event(connection, node, EVENT, until)
+    try:
+        return {} if found is None else {"time": found.ts / _MS, **listed(json.loads(found.detail))}
+    except NoListError:
+        return {}
+
+
+def trends(connection: Connection, metric: str, until: int) -> dict[str, dict[int, float]]:
+    """Give the hour before `until` for sparklines: by node, means by minute since 1970."""
+    stop = until - until % MINUTE_MS
+    _, found = overviews.compared(connection, metric, stop - HOUR_MS, stop, MINUTES)
+    means: dict[str, dict[int, float]] = defaultdict(dict)
+    for bucket in found:
+        if not bucket.instance:
+            means[bucket.node][bucket.ts // MINUTE_MS] = bucket.mean
+    return dict(means)
+
+
 def cluster_at(connection: Connection, at: int) -> Answer:
     """Give the whole cluster as it was recorded at a moment, in the shape of a live frame."""
     alerts: dict[str, list[JsonValue]] = defaultdict(list)
@@ -180,36 +215,84 @@ def _alert_row(alert: overviews.AlertThen) -> Answer:
 def night(connection: Connection, window: Window, node: str | None = None) -> Answer:
     """Give what went wrong in a window, and what changed most against the one before.
 
-    Of one node or of all; of one also the reports that are missing.
+    Of one node or of all; of one also which reports are missing. A gap in the recording is an entry
+    of kind `unrecorded`, of all nodes where its `node` is empty.
     """
     stop = window.known_stop
     states = queries.states(connection, window.start, stop, node)
-    story = _story(connection, window, states, node)
-    uptimes = queries.uptimes(connection, window.start, stop, stop)
-    known_ms = [each.known_ms for each in uptimes if node in {None, each.node}]
-    length = stop - window.start
+    unrecorded = _gaps(connection, window, states)
+    story = _story(connection, window, states, unrecorded, node)
     changed = overviews.changes(connection, window.start, stop, _MOST_CHANGES)
+    missing = [each for each in queries.gaps(connection) if node in {None, each.node}]
     return {
         **window.told(),
         "nodes": len({state.node for state in states}),
-        "recorded": fmean(known_ms) / length if known_ms and length else 0.0,
+        "recorded": _recorded(states, unrecorded, window),
         "story": list(story),
         "changes": [dict(each._asdict()) for each in changed if node in {None, each.node}],
         "gaps": [
             {"first": each.first_seq, "last": each.last_seq, "state": each.state}
-            for each in (queries.gaps(connection) if node else ())
-            if each.node == node
+            for each in (missing if node else ())
         ],
+        "missing": _counted(missing),
     }
 
 
+def _gaps(connection: Connection, window: Window, states: Iterable[queries.State]) -> list[Gap]:
+    """Give what was not recorded of the nodes of `states`, and of any node meanwhile."""
+    stop = window.known_stop
+    parts: dict[str, list[tuple[int, int]]] = {name: [] for name in raw.nodes(connection)}
+    for name, start, end in silences(connection, window.start, stop):
+        parts[name].append((start, end))
+    return gaps(parts, (_stay(state, stop) for state in states))
+
+
+def _stay(state: queries.State, stop: int) -> Stay:
+    return Stay(
+        state.node, state.state, state.ts, stop if state.until_ts is None else state.until_ts
+    )
+
+
+def _recorded(states: Sequence[queries.State], unrecorded: Sequence[Gap], window: Window) -> float:
+    """Give the share of the window of which anything is known, as a mean over the nodes."""
+    length = window.known_stop - window.start
+    known: dict[str, int] = defaultdict(int)
+    for state in states:
+        stay = _stay(state, window.known_stop)
+        lost = [(gap.ts, gap.until_ts) for gap in unrecorded if gap.node in {None, state.node}]
+        parts = without([(stay.ts, stay.until_ts)], lost)
+        known[state.node] += sum(end - start for start, end in parts)
+    return fmean(known.values()) / length if known and length else 0.0
+
+
+def _counted(missing: Iterable[queries.Gap]) -> list[JsonValue]:
+    """Count the missing reports of each node, by why they are."""
+    counts: dict[tuple[str, str], int] = defaultdict(int)
+    for each in missing:
+        counts[each.node, each.state] += each.last_seq - each.first_seq + 1
+    return [
+        {"node": node, "state": state, "reports": count}
+        for (node, state), count in sorted(counts.items())
+    ]
+
+
 def _story(
-    connection: Connection, window: Window, states: Sequence[queries.State], node: str | None
+    connection: Connection,
+    window: Window,
+    states: Sequence[queries.State],
+    unrecorded: Sequence[Gap],
+    node: str | None,
 ) -> list[dict[str, Any]]:
-    """Give incidents, absences and events in order of time."""
+    """Give incidents, absences, gaps and events in order of time."""
+    of_all = [(gap.ts, gap.until_ts) for gap in unrecorded if gap.node is None]
     story: list[dict[str, Any]] = [
         *_incidents(connection, window),
-        *(_absence(state) for state in states if state.state in _ABSENT),
+        *(
+            _absence(state)
+            for state in states
+            if state.state in _ABSENT and not _is_ours(_stay(state, window.known_stop), of_all)
+        ),
+        *(_unrecorded(gap, window, node) for gap in unrecorded),
         *(
             _event(each)
             for each in queries.events(connection, window.start, window.known_stop, node)
@@ -218,6 +301,24 @@ def _story(
     ]
     wanted = [entry for entry in story if node in {None, entry["node"]}]
     return sorted(wanted, key=lambda entry: (entry["since"], entry["node"]))
+
+
+def _is_ours(stay: Stay, of_all: Sequence[tuple[int, int]]) -> bool:
+    """Say whether a node seemed silent because nobody listened."""
+    left = without([(stay.ts, stay.until_ts)], of_all)
+    return stay.state == "stale" and sum(end - start for start, end in left) < MINUTE_MS
+
+
+def _unrecorded(gap: Gap, window: Window, node: str | None) -> dict[str, Any]:
+    lasts = gap.until_ts >= window.known_stop == window.now
+    words = "nothing was recorded of any node"
+    return {
+        "kind": "unrecorded",
+        "node": gap.node or node or "",
+        "since": gap.ts / _MS,
+        "until": None if lasts else gap.until_ts / _MS,
+        "words": words if gap.node is None else "online, but nothing was recorded",
+    }
 
 
 def _event(happened: queries.Happened) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """The last hour of one number of each node, as means of whole minutes: what a sparkline shows.
 
 A minute in which nothing arrived stays empty. Times are the consumer's own arrival times, Unix
-seconds; a replayed report is no part of it. Pure.
+seconds; a replayed report is no part of it. What was recorded before the start can be put in. Pure.
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -41,6 +42,12 @@ class Trend:
         while self.means and self.means[0][0] < minute - MINUTES:
             self.means.popleft()
         return True
+
+    def seed(self, means: Mapping[int, float]) -> None:
+        """Take in means that are known from elsewhere, by minute; what was heard here stays."""
+        known = dict(self.means)
+        before = {minute: mean for minute, mean in means.items() if minute != self._minute}
+        self.means = deque(sorted({**before, **known}.items()))
 
     def points(self, at_s: float) -> list[int | None]:
         """Give one mean for each minute up to the last whole one, oldest first.

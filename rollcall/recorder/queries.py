@@ -168,6 +168,10 @@ GROUP BY a.incident, n.name, a.rule ORDER BY began_ts DESC LIMIT :most""")
 _EVENTS: Final = (
     "SELECT node, ts, kind, source, detail FROM events WHERE ts >= :start AND ts < :stop"
 )
+_NEWEST_EVENT: Final = text(
+    "SELECT node, ts, kind, source, detail FROM events "
+    "WHERE node = :node AND kind = :kind AND ts <= :until ORDER BY ts DESC LIMIT 1"
+)
 
 
 @contextmanager
@@ -285,6 +289,13 @@ def events(
     query = text(f"{_EVENTS}{wanted} ORDER BY ts DESC LIMIT :most")
     found = connection.execute(query, {**values, "node": node} if node else values)
     return [Happened(*row) for row in found]
+
+
+def newest_event(connection: Connection, node: str, kind: str, until: int) -> Happened | None:
+    """Give the last event of a kind that happened to a node up to a moment; None: never."""
+    values = {"node": node, "kind": kind, "until": until}
+    row = connection.execute(_NEWEST_EVENT, values).first()
+    return None if row is None else Happened(*row)
 
 
 def gaps(connection: Connection) -> list[Gap]:

@@ -96,7 +96,7 @@ def test_the_filter_is_part_of_the_address(
     visitor.page.get_by_placeholder("Filter").fill("nas")
     visitor.page.locator("tbody tr:visible").first.wait_for()
     assert visitor.page.locator("tbody tr:visible").count() == 1
-    assert visitor.page.url.endswith("?q=nas")
+    visitor.wait_for_address(lambda url: url.endswith("?q=nas"))
     visitor.page.reload()
     visitor.wait_for_row("nas-1", "ok")
     assert visitor.page.locator("tbody tr:visible").count() == 1
@@ -125,7 +125,7 @@ def test_one_node_shows_all_that_it_said_with_ages(
     assert "rack 2, top" in text
     assert "10.6 GiB" in text
     assert re.search(r"disk \d+ s ago", text)
-    assert visitor.page.url.endswith("/node/pi-3")
+    visitor.wait_for_address(lambda url: url.endswith("/node/pi-3"))
     visitor.page.go_back()
     visitor.wait_for_row("pi-3", "61 %")
 

@@ -1,6 +1,7 @@
 """The past in a real browser: what was recorded, where nothing was, and the way back to now."""
 
 import time
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -110,27 +111,74 @@ def test_a_node_tells_what_happened_to_it(visitor: Visitor, pi_3: float) -> None
     assert "pi-4" not in told
 
 
-def test_dragging_asks_for_a_shorter_window_and_the_address_keeps_it(
-    visitor: Visitor, pi_3: float
-) -> None:
+def open_chart(visitor: Visitor) -> tuple[float, float, float]:
+    """Open the last hour of a node; give left, top and width of its chart, which moves no more."""
     visitor.page.goto(f"{visitor.url}/node/pi-3?window=1h")
-    # All of it is there, so that nothing moves under the pointer any more.
     visitor.page.get_by_text("every sample; recorded").first.wait_for()
     visitor.page.locator(".story li").first.wait_for()
     plot = visitor.page.locator(".chart .u-over").first
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
     assert box is not None
-    visitor.page.mouse.move(box["x"] + 50, box["y"] + 50)
-    visitor.page.mouse.down()
-    visitor.page.mouse.move(box["x"] + 150, box["y"] + 60, steps=5)
-    visitor.page.mouse.up()
-    wait_until(lambda: "since=" in visitor.page.url)
+    return box["x"], box["y"], box["width"]
+
+
+def test_dragging_asks_for_a_shorter_window_and_the_address_keeps_it(
+    visitor: Visitor, pi_3: float
+) -> None:
+    left, top, _ = open_chart(visitor)
+    mouse = visitor.page.mouse
+    mouse.move(left + 50, top + 50)
+    mouse.down()
+    mouse.move(left + 150, top + 60, steps=5)
+    mouse.up()
+    visitor.wait_for_address(lambda url: "since=" in url)
     visitor.page.get_by_text("not live").wait_for()
     visitor.page.reload()
     visitor.page.get_by_text("not live").wait_for()
     visitor.page.get_by_role("button", name="1 hour").click()
-    wait_until(lambda: "window=1h" in visitor.page.url and "since" not in visitor.page.url)
+    visitor.wait_for_address(lambda url: "window=1h" in url and "since" not in url)
+
+
+@pytest.mark.parametrize("meanwhile", ["another answer", "no answer", "other colours", "a resize"])
+def test_a_drag_goes_on_whatever_comes_meanwhile(
+    visitor: Visitor, pi_3: float, meanwhile: str
+) -> None:
+    page = visitor.page
+    page.clock.install()
+    left, top, width = open_chart(visitor)
+    page.mouse.move(left + 50, top + 50)
+    page.mouse.down()
+    page.mouse.move(left + 100, top + 60, steps=2)
+    if meanwhile == "another answer":
+        with page.expect_response("**/api/series*"):
+            page.clock.run_for(11_000)
+    elif meanwhile == "no answer":
+        page.route("**/api/series*", lambda route: route.fulfill(status=503, json={"error": "x"}))
+        with page.expect_response("**/api/series*"):
+            page.clock.run_for(11_000)
+        page.unroute("**/api/series*")
+    elif meanwhile == "other colours":
+        page.emulate_media(color_scheme="dark")
+    else:
+        page.set_viewport_size({"width": 1100, "height": 800})
+    page.mouse.move(left + 150, top + 60, steps=2)
+    page.mouse.up()
+    visitor.wait_for_address(lambda url: "since=" in url)
+    place = parse_qs(urlsplit(page.url).query)
+    dragged_s = float(place["until"][0]) - float(place["since"][0])
+    assert dragged_s >= 0.95 * 3600 * 100 / width
+    visitor.faults.clear()  # the refused answer is told on the console
+
+
+def test_after_a_restart_the_lines_of_the_last_hour_are_there(
+    visitor: Visitor, dashboard: DashboardUnderTest, pi_3: float
+) -> None:
+    dashboard.stop()
+    dashboard.launch()
+    visitor.page.goto(visitor.url)
+    visitor.page.get_by_role("img", name="last hour: mean 50 %, highest minute 50 %").wait_for()
+    visitor.faults.clear()  # the stream broke off
 
 
 def test_one_goes_back_to_a_minute_and_returns_with_a_key(
@@ -158,9 +206,15 @@ def test_nodes_are_compared_by_what_was_recorded(visitor: Visitor, pi_3: float) 
 def test_what_went_wrong_is_told_in_order(visitor: Visitor, pi_3: float) -> None:
     visitor.page.goto(f"{visitor.url}/incidents")
     visitor.page.locator(".story li").nth(1).wait_for()
-    told = visitor.page.locator(".story li").all_inner_texts()
-    assert "pi-3 critical: disk_full: disk / is full (4 m)" in " ".join(told[0].split())
-    assert "pi-4 offline: lost (goes on" in " ".join(told[1].split())
+    lines = visitor.page.locator(".story li").all_inner_texts()
+    told = [" ".join(line.split()) for line in lines]
+    wanted = (
+        "pi-3 critical: disk_full: disk / is full (4 m)",
+        "all nodes not recorded: nothing was recorded of any node (",
+        "pi-4 offline: lost (goes on",
+    )
+    places = [[line.find(words) >= 0 for line in told].index(True) for words in wanted]
+    assert places == sorted(places)
 
 
 def test_with_the_recorder_stopped_the_page_says_so_and_the_past_is_there(

@@ -50,14 +50,15 @@ def test_a_night_is_told_in_order_and_in_words(command: Command, database_url: s
     assert done.returncode == 0, done.stderr
     head, *lines = done.stdout.splitlines()
     assert head.startswith("Wed 31 Dec 20:00 to Thu 1 Jan 03:05 UTC    2 nodes    recorded ")
-    assert [" ".join(line.split()) for line in lines[:3]] == [
+    assert [" ".join(line.split()) for line in lines[:4]] == [
         "00:00 · pi-3 event reboot",
         "01:00 ▲ pi-3 critical 1h 00m disk_full: disk / is full",
+        "01:01 ? pi-4 unrecorded 59m online, but nothing was recorded",
         "02:00 ✗ pi-4 offline stopped; not back",
     ]
     told = json.loads(command(*NIGHT, "--json", "pi-4").stdout)
     assert told["nodes"] == 1
-    (offline,) = told["story"]
+    _, offline = told["story"]
     assert offline == {
         "node": "pi-4", "kind": "offline", "time": "2026-01-01T02:00:00.000Z",
         "ts": T0 + 2 * HOUR_MS, "until": None, "until_ts": None, "words": "stopped",

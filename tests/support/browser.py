@@ -4,10 +4,11 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPMessage
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,10 @@ class Visitor:
         if not request.url.startswith((self.url, "data:")):
             self.foreign.append(request.url)
 
+    def wait_for_address(self, suits: Callable[[str], bool]) -> None:
+        """Wait until the address suits; `page.url` alone changes only while the driver is asked."""
+        self.page.wait_for_url(suits, timeout=10_000)
+
     def row(self, node: str) -> str:
         """Give the text of a node's row; empty when there is none."""
         found = self.page.locator("tbody tr", has=self.page.get_by_role("link", name=node))
@@ -109,6 +114,16 @@ class Visitor:
             timeout_s,
             what=f"{text!r} in the row of {node}",
         )
+
+
+def violations(page: Page) -> list[tuple[str, list[str]]]:
+    """Give what axe finds against WCAG 2.2 AA: rules, and the elements that break them."""
+    source = (resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+    page.evaluate(source + ";0")
+    found = page.evaluate("() => axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})")
+    return [
+        (fault["id"], [node["html"] for node in fault["nodes"]]) for fault in found["violations"]
+    ]
 
 
 @contextmanager

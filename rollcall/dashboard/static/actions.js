@@ -1,4 +1,4 @@
-// What may be done from here, where the dashboard was told so: acknowledge, silence.
+// What may be done from here, where the dashboard was told so: acknowledge, silence, ask a node.
 
 import { h, say } from "./dom.js";
 
@@ -25,13 +25,18 @@ export async function allowed() {
   return answer?.ok ? (await answer.json()).actions : false;
 }
 
-async function send(body, told, words) {
-  say(told, " …");
+/** Ask the server to do something; give its answer, or {error}. */
+export async function post(body) {
   const answer = await fetch("/api/actions", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
   }).catch(() => null);
-  const found = answer === null ? { error: "The dashboard does not answer." } : await answer.json();
+  return answer === null ? { error: "The dashboard does not answer." } : answer.json();
+}
+
+async function send(body, told, words) {
+  say(told, " …");
+  const found = await post(body);
   say(told, found.error ? ` ${found.error}` : ` ${words}: done.`);
 }

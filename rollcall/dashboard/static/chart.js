@@ -7,6 +7,7 @@ import { clock, figure, span } from "./words.js";
 
 const HEIGHT = 200;
 const HATCH_PX = 6;
+const LEAST_DRAG_PX = 5;
 const LEAST_SPAN = { celsius: 10 };
 const WORDS = { offline: "offline", stale: "stale", unrecorded: "not recorded" };
 
@@ -18,6 +19,7 @@ export class Chart {
     this.answer = null;
     this.plot = null;
     this.dragging = false;
+    this.waiting = [];
     this.heading = h("h3", {}, title(spec));
     this.legend = h("p", { class: "legend" });
     this.readout = h("p", { class: "readout", role: "status" });
@@ -38,11 +40,7 @@ export class Chart {
 
   /** Show an answer of /api/series. */
   show(answer) {
-    // A chart is not taken from under a finger that is drawing on it.
-    if (this.dragging) {
-      this.waiting = answer;
-      return;
-    }
+    if (this.waits(() => this.show(answer))) return;
     this.answer = answer;
     say(this.legend, legendWords(answer));
     this.canvas.setAttribute("aria-label", sentence(this.spec, answer));
@@ -57,18 +55,28 @@ export class Chart {
     return [times, max, avg, min];
   }
 
+  // A chart is not taken from under a finger that is drawing on it: what comes meanwhile waits.
+  waits(action) {
+    if (this.dragging) this.waiting.push(action);
+    return this.dragging;
+  }
+
   hold() {
     this.dragging = true;
-    this.waiting = null;
+    const ended = new AbortController();
     const release = () => {
-      this.dragging = false;
-      if (this.waiting !== null) this.show(this.waiting);
+      ended.abort();
+      // After uPlot has heard of the end, too.
+      setTimeout(() => {
+        this.dragging = false;
+        for (const action of this.waiting.splice(0)) action();
+      });
     };
-    // After uPlot has heard of the end, too.
-    document.addEventListener("pointerup", () => setTimeout(release), { once: true });
+    for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, release, { signal: ended.signal });
   }
 
   fail(words) {
+    if (this.waits(() => this.fail(words))) return;
     this.plot?.destroy();
     this.plot = null;
     this.answer = null;
@@ -77,6 +85,7 @@ export class Chart {
 
   /** Draw again, in the colours that hold now: a canvas knows nothing of styles. */
   draw() {
+    if (this.waits(() => this.draw())) return;
     this.plot?.destroy();
     this.plot = null;
     if (this.answer === null || !this.element.isConnected) return;
@@ -165,11 +174,10 @@ export class Chart {
 
   selected(plot) {
     const { left, width } = plot.select;
-    if (width < 5) return;
     const since = plot.posToVal(left, "x");
     const until = plot.posToVal(left + width, "x");
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-    this.zoom(since, until);
+    if (width >= LEAST_DRAG_PX) this.zoom(since, until);
   }
 
   tell(index) {

@@ -17,6 +17,7 @@ export class NightView {
     this.until = h("input", { type: "datetime-local", "aria-label": "To", onchange: () => this.changed() });
     this.told = h("p", { class: "told" });
     this.list = h("ol", { class: "story" });
+    this.missing = h("p", { class: "told" });
     this.changes = h("div", {});
     this.element = h(
       "section",
@@ -25,6 +26,7 @@ export class NightView {
       h("div", { class: "tools" }, this.since, h("span", {}, "to"), this.until),
       this.told,
       this.list,
+      this.missing,
       this.changes,
     );
     this.load();
@@ -70,13 +72,22 @@ export class NightView {
     const found = answer === null ? { error: "The dashboard does not answer." } : await answer.json();
     this.list.replaceChildren();
     this.changes.replaceChildren();
+    say(this.missing, "");
     if (found.error) return say(this.told, found.error);
     const quiet = found.story.length === 0 ? " Nothing went wrong." : "";
     say(this.told, `${found.nodes} nodes, recorded ${(100 * found.recorded).toFixed(1)} %.${quiet}`);
     this.list.append(...lines(found.story, found.until));
+    say(this.missing, missingWords(found.missing));
     if (found.changes.length > 0) this.changes.append(h("h3", {}, "Most changed against the same time before"), changeTable(found.changes));
     return undefined;
   }
+}
+
+// Which hours they are of is not known: only their numbers are.
+function missingWords(missing) {
+  if (missing.length === 0) return "";
+  const each = missing.map(({ node, state, reports }) => `${node} ${reports} ${state === "open" ? "that may still come" : `lost for ever (${state})`}`);
+  return `Reports missing in the database, of any time: ${each.join("; ")}.`;
 }
 
 function changeTable(changes) {

@@ -3,6 +3,7 @@
 import { allowed, buttons } from "./actions.js";
 import { h, say } from "./dom.js";
 import { HistoryPanel } from "./history_panel.js";
+import { ProcessesPanel } from "./processes_panel.js";
 import { clock, condition, figure, labels, span } from "./words.js";
 
 const FACTS = [
@@ -26,6 +27,7 @@ export class NodeView {
     this.told = "";
     allowed().then((may) => {
       this.mayAct = may;
+      this.processes.allow(may);
       this.told = "";
       this.update();
     });
@@ -35,6 +37,7 @@ export class NodeView {
     this.facts = h("dl", { class: "facts" });
     this.collectors = h("div", { class: "collectors" });
     this.history = new HistoryPanel(state, name);
+    this.processes = new ProcessesPanel(state, name);
     this.element = h(
       "section",
       { class: "node" },
@@ -44,6 +47,7 @@ export class NodeView {
       this.alerts,
       this.facts,
       this.history.element,
+      this.processes.element,
       h("h3", {}, "Now"),
       this.collectors,
     );
@@ -92,6 +96,7 @@ export class NodeView {
     const told = JSON.stringify(node.alerts);
     if (told === this.told) return;
     this.told = told;
+    this.processes.load();
     const line = (alert) => alertLine(alert, buttons(this.mayAct, this.name, alert));
     this.alerts.replaceChildren(...node.alerts.map(line));
   }
@@ -106,6 +111,7 @@ export class NodeView {
 
   tick() {
     this.history.tick();
+    this.processes.tick();
     for (const { element, at, staleAfter } of this.ages) {
       const age = at === null ? null : this.state.now - at;
       const old = age === null || age > staleAfter;

@@ -215,3 +215,19 @@ def test_a_goodbye_is_told_with_its_reason() -> None:
     assert frame is not None
     node = frame["nodes"][0]
     assert (node["state"], node["reason"], node["since"]) == ("offline", "stopped", START + 3)
+
+
+def test_trends_from_before_the_start_come_to_those_who_look_and_to_nodes_that_come_later() -> None:
+    story = Story()
+    minute = int(START // 60)
+    story.online(1)
+    viewer, first = story.join(2)
+    assert "trends" not in first
+    story.live.seed({"pi-3": {minute - 1: 20.0}, "pi-4": {minute - 2: 30.0, minute - 1: 40.0}})
+    frame = story.delta(viewer, 3)
+    assert frame is not None
+    assert frame["trends"] == {"pi-3": [20]}
+    story.online(4, "pi-4")
+    frame = story.delta(viewer, 5)
+    assert frame is not None
+    assert frame["trends"] == {"pi-4": [30, 40]}

@@ -60,6 +60,13 @@ def test_nodes_are_compared_on_one_grid(connection: Connection) -> None:
     assert told["metrics"] == ["cpu.percent"]
 
 
+def test_trends_are_the_whole_minutes_of_the_hour_before(connection: Connection) -> None:
+    told = past.trends(connection, "cpu.percent", T0 + 90 * MINUTE_MS + 30_000)
+    first = (T0 + 30 * MINUTE_MS) // MINUTE_MS
+    assert told["pi-3"] == {first + n: float((30 + n) % 50) for n in range(60)}
+    assert told["pi-4"] == {first + 30: 99.0}
+
+
 def test_the_cluster_of_a_moment_has_the_shape_of_a_live_frame(connection: Connection) -> None:
     told: Any = past.cluster_at(connection, T0 + 150 * MINUTE_MS)
     pi_3, pi_4 = told["nodes"]
@@ -75,6 +82,7 @@ def test_a_night_is_told_in_order(connection: Connection) -> None:
     assert [(entry["kind"], entry["node"]) for entry in told["story"]] == [
         ("event", "pi-3"),
         ("critical", "pi-3"),
+        ("unrecorded", "pi-4"),  # one report in an hour
         ("offline", "pi-4"),
         ("stale", "pi-3"),  # it has said nothing since, and today is long after
     ]

@@ -33,6 +33,17 @@ def test_a_minute_ends_without_a_further_report_too() -> None:
     assert not trend.settle(HOUR + 61)
 
 
+def test_what_was_recorded_before_fills_what_was_not_heard() -> None:
+    trend = Trend()
+    minute = int(HOUR // 60)
+    trend.take(10, HOUR)
+    trend.take(30, HOUR + 60)
+    trend.seed({minute - 2: 40.0, minute: 99.0, minute + 1: 99.0})
+    assert trend.points(HOUR + 60) == [40, None, 10]
+    trend.settle(HOUR + 120)
+    assert trend.points(HOUR + 120) == [40, None, 10, 30]
+
+
 @given(st.lists(st.tuples(st.integers(0, 20_000), st.floats(0, 100))))
 def test_no_mean_leaves_the_range_of_what_came_and_the_memory_is_bounded(
     taken: list[tuple[int, float]],
