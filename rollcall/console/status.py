@@ -1,10 +1,8 @@
 """`rollcall status`: the cluster at a glance, worst first."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 import click
 from rich.console import Console
@@ -27,9 +25,8 @@ from rollcall.console.options import (
 from rollcall.console.recording import clock
 from rollcall.console.row_numbers import numbers
 from rollcall.console.summary import Row, Summary, document, summarize
+from rollcall.console.terminal import console, has_shapes
 from rollcall.service.settings import Settings
-
-_PIPE_WIDTH: Final = 200
 
 
 @click.command()
@@ -92,9 +89,9 @@ def _show_recorded(
         told = document(summary, moment, "database")
         click.echo(json.dumps(told | {"broker": str(away)}, indent=2))
         return
-    console, unicode = _console()
-    console.print(Text(_said_from(rows, moment.wall_s), style="yellow"))
-    _print_rows(console, summary, unicode=unicode)
+    screen, unicode = console(), has_shapes()
+    screen.print(Text(_said_from(rows, moment.wall_s), style="yellow"))
+    _print_rows(screen, summary, unicode=unicode)
 
 
 def _said_from(rows: Sequence[Row], now_s: float) -> str:
@@ -109,26 +106,21 @@ def _said_from(rows: Sequence[Row], now_s: float) -> str:
     )
 
 
-def _console() -> tuple[Console, bool]:
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-    return console, (console.encoding or "").lower().startswith("utf")
-
-
 def _print(summary: Summary, unreadable: int, now_s: float) -> None:
-    console, unicode = _console()
-    _print_rows(console, summary, unicode=unicode)
+    screen = console()
+    _print_rows(screen, summary, unicode=has_shapes())
     for remark in filter(None, [summary.recording.remark(now_s), *summary.remarks]):
-        console.print(Text(remark, style="yellow"))
+        screen.print(Text(remark, style="yellow"))
     if unreadable:
-        console.print(f"{unreadable} retained messages are unreadable; see the view rejected.")
+        screen.print(f"{unreadable} retained messages are unreadable; see the view rejected.")
 
 
-def _print_rows(console: Console, summary: Summary, *, unicode: bool) -> None:
-    console.print(Text(summary.headline))
+def _print_rows(screen: Console, summary: Summary, *, unicode: bool) -> None:
+    screen.print(Text(summary.headline))
     if summary.rows:
-        console.print(_table(summary.rows, unicode=unicode))
+        screen.print(_table(summary.rows, unicode=unicode))
     else:
-        console.print("Start an agent: rollcall run agent, or rollcall up for all of it.")
+        screen.print("Start an agent: rollcall run agent, or rollcall up for all of it.")
 
 
 def _table(rows: list[Row], *, unicode: bool) -> Table:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 import click
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -28,6 +28,7 @@ from rollcall.console.recording import RECORDING, recording_of
 from rollcall.console.row_numbers import numbers
 from rollcall.console.show import node_lines
 from rollcall.console.summary import Row, Summary, document
+from rollcall.console.terminal import console, has_shapes, is_live
 from rollcall.console.top_past import Database, Past
 from rollcall.console.top_past import node_lines as recorded_lines
 from rollcall.console.top_view import (
@@ -131,7 +132,7 @@ def top(options: Options) -> None:
     with _connected(settings.broker, topics) as client:
         if options.json:
             _tell_json(client, scene, database)
-        elif sys.stdout.isatty() and sys.stdin.isatty():
+        elif is_live() and sys.stdin.isatty():
             _fill_screen(client, scene, database)
         else:
             _tell_plain(client, scene, database)
@@ -170,7 +171,7 @@ def _tell_json(client: BrokerClient, scene: Scene, database: Database) -> None:
 
 
 def _tell_plain(client: BrokerClient, scene: Scene, database: Database) -> None:
-    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    unicode = has_shapes()
     _listen(client, scene, _REDRAW_S)
     while True:
         moment = now()
@@ -184,10 +185,9 @@ def _tell_plain(client: BrokerClient, scene: Scene, database: Database) -> None:
 
 
 def _fill_screen(client: BrokerClient, scene: Scene, database: Database) -> None:
-    console = Console(highlight=False)
-    unicode = (console.encoding or "").lower().startswith("utf")
+    screen, unicode = console(), has_shapes()
     wishes, drawn_s = Wishes(), 0.0
-    with Keys() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
+    with Keys() as keys, Live(console=screen, screen=True, auto_refresh=False) as live:
         while True:
             _listen(client, scene, 0.02)
             key = keys.read(_KEY_S)
@@ -200,12 +200,12 @@ def _fill_screen(client: BrokerClient, scene: Scene, database: Database) -> None
                 if key is not None:
                     wishes = wishes.after(key, frame.rows).travelled(key, moment.wall_s)
                     frame = shown(scene, database, wishes, moment, unicode=unicode)
-                live.update(_screen(console, scene, frame, wishes, moment), refresh=True)
+                live.update(_screen(screen.height, scene, frame, wishes, moment), refresh=True)
 
 
-def _screen(console: Console, scene: Scene, frame: Shown, wishes: Wishes, moment: Now) -> Group:
-    unicode = (console.encoding or "").lower().startswith("utf")
-    room = max(1, console.height - 4)
+def _screen(height: int, scene: Scene, frame: Shown, wishes: Wishes, moment: Now) -> Group:
+    unicode = has_shapes()
+    room = max(1, height - 4)
     clock = time.strftime("%H:%M:%S", time.localtime(moment.wall_s))
     head = Text(f"{clock}  {frame.head}", no_wrap=True, overflow="ellipsis")
     head.stylize("bold" if frame.live else "bold red" if wishes.at is None else "bold reverse")
