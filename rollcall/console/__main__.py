@@ -1,5 +1,6 @@
 """Entry point of `rollcall`: run the command line, turn what went wrong into words and a code."""
 
+import io
 import logging
 import os
 import sys
@@ -28,12 +29,16 @@ def main() -> int:
 def _run(rollcall: object) -> int:
     import click  # noqa: PLC0415 - as above
 
-    from rollcall.console.options import CommandError  # noqa: PLC0415 - as above
+    from rollcall.console.options import CommandError, ReaderLeftError  # noqa: PLC0415 - as above
 
     assert isinstance(rollcall, click.Command)
     code = 0
     try:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # A degree sign must not end a command whose locale has none.
+            sys.stdout.reconfigure(errors="replace")
         answer = rollcall.main(prog_name="rollcall", standalone_mode=False)
+        sys.stdout.flush()
         code = answer if isinstance(answer, int) else 0
     except CommandError as error:
         code = _failed(str(error), error.remedy, error.code)
@@ -44,7 +49,7 @@ def _run(rollcall: object) -> int:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = _INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderLeftError):
         # The reader of a pipe has left: whoever wrote `| head` wants no complaint.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:  # noqa: BLE001 - the one place where any fault ends

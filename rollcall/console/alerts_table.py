@@ -1,32 +1,30 @@
 """Alerts and silences as tables."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from rollcall.console import words
+from rollcall.console.terminal import console
 
-_PIPE_WIDTH: Final = 200
 _STYLES: Final = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 
 
 def print_alerts(result: Mapping[str, Any], now_s: float) -> None:
     """Print the alerts of the service's answer."""
-    console = _console()
+    screen = console()
     alerts: Sequence[Mapping[str, Any]] = result["alerts"]
     if not alerts:
-        console.print("Nothing fires.")
+        screen.print("Nothing fires.")
     else:
-        console.print(_alerts(alerts, now_s))
+        screen.print(_alerts(alerts, now_s))
     if result.get("more"):
-        console.print(f"and {result['more']} more")
+        screen.print(f"and {result['more']} more")
     pending = result.get("pending", 0)
     if pending and not any(alert["state"] == "pending" for alert in alerts):
-        console.print(f"{pending} pending: rollcall alerts list --all")
+        screen.print(f"{pending} pending: rollcall alerts list --all")
 
 
 def print_silences(silences: Sequence[Mapping[str, Any]], now_s: float) -> None:
@@ -38,7 +36,7 @@ def print_silences(silences: Sequence[Mapping[str, Any]], now_s: float) -> None:
         state = f"begins in {words.age(begins_in_s)}" if begins_in_s > 0 else f"{left} left"
         cells = (silence["id"], " ".join(silence["nodes"]), silence["rule"], silence["instance"])
         table.add_row(*(Text(str(cell)) for cell in (*cells, state, silence["comment"])))
-    _console().print(table if silences else "Nothing is silenced.")
+    console().print(table if silences else "Nothing is silenced.")
 
 
 def _alerts(alerts: Sequence[Mapping[str, Any]], now_s: float) -> Table:
@@ -77,7 +75,3 @@ def _table(*names: str) -> Table:
         right = name in {"VALUE", "LIMIT", "SINCE"}
         table.add_column(name, justify="right" if right else "left", overflow="fold")
     return table
-
-
-def _console() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)

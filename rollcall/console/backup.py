@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final
 
 import click
-from rich.console import Console
 
 from rollcall import __version__
 from rollcall.console.archive import Manifest, pack
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
+from rollcall.console.terminal import waiting
 from rollcall.recorder import backup as copies
 from rollcall.recorder.errors import RecorderError
 from rollcall.service import config
@@ -39,7 +39,7 @@ def backup(options: Options, file: Path, *, yes: bool) -> None:
     configuration = options.config or config.find_file(os.environ)
     try:
         copied.unlink(missing_ok=True)
-        with Console(stderr=True).status("copying the database, and opening the copy"):
+        with waiting("copying the database, and opening the copy"):
             found = copies.copy(settings.recorder.database, copied)
             manifest = Manifest(
                 made=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),

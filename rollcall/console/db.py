@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Final
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
+from rollcall.console.terminal import progress
 from rollcall.recorder.engine import CLAIMED
 from rollcall.recorder.errors import DatabaseUnavailableError, RecorderError
 from rollcall.recorder.upgrade import Estimate, Upgrade, unfinished_of
@@ -114,25 +113,16 @@ def _check_room(copy: Path, found: Estimate) -> None:
 
 
 def _run(work: Upgrade, found: Estimate, copy: Path | None) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with (
-        Progress(*columns, console=console, disable=not sys.stderr.isatty()) as progress,
-        ThreadPoolExecutor(1) as worker,
-    ):
+    with ThreadPoolExecutor(1) as worker:
         if copy is not None:
-            copying = progress.add_task("copy", total=max(found.size_bytes, 1))
             growing = unfinished_of(copy)
-            _watch(
-                worker.submit(work.back_up, copy),
-                lambda: progress.update(copying, completed=_size_of(growing)),
-            )
-            progress.update(copying, completed=found.size_bytes)
-        steps = progress.add_task("upgrade", total=len(found.steps))
-        _watch(
-            worker.submit(work.apply, lambda _step: progress.advance(steps)),
-            progress.refresh,
-        )
+            with progress("copy", found.size_bytes) as tell:
+                copying = worker.submit(work.back_up, copy)
+                _watch(copying, lambda: tell(_size_of(growing), "copy"))
+        done: list[str] = []
+        with progress("upgrade", len(found.steps)) as tell:
+            upgrading = worker.submit(work.apply, done.append)
+            _watch(upgrading, lambda: tell(len(done), "upgrade"))
     if not sys.stderr.isatty():
         click.echo(f"schema {found.ours}", err=True)
 

@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rollcall.console.moments import Moment, milliseconds
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
+from rollcall.console.terminal import progress
 from rollcall.recorder.export import Export, Page, Wanted
 from rollcall.recorder.overviews import HistoryAwayError
 
 _USAGE: Final = 2
 _MIB: Final = 1024 * 1024
-_LINE_EVERY_S: Final = 10.0
 _FOREVER: Final = 1 << 52
 _RESOLUTIONS: Final = {"1m": "minutely", "1h": "hourly", "1d": "daily"}
 _HEAD: Final = ("node", "metric", "instance", "time", "ts")
@@ -106,13 +104,14 @@ def _ask(file: Path) -> None:
 
 def _write_all(found: Export, file: Path, *, raw: bool) -> int:
     columns = (*_HEAD, *(_SAMPLE if raw else _BUCKET))
-    count = 0
-    with _replacing(file) as opened, _progress(found.span_ms) as tell:
+    count, begun_s = 0, time.monotonic()
+    with _replacing(file) as opened, progress("export", found.span_ms) as tell:
         write = _writer(opened, columns, file)
         for page in found.pages():
             write(_rows(page))
             count += len(page.rows)
-            tell(page.done_ms, count)
+            rate = count / max(time.monotonic() - begun_s, 0.001)
+            tell(page.done_ms, f"{count:,} rows, {rate:,.0f}/s")
     return count
 
 
@@ -171,26 +170,3 @@ def _replacing(file: Path) -> Iterator[IO[str]]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-
-
-@contextmanager
-def _progress(span_ms: int) -> Iterator[Callable[[int, int], None]]:
-    """Give how to tell of progress: a bar on a terminal, else a line every ten seconds."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    begun_s = told_s = time.monotonic()
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("export", total=max(span_ms, 1))
-
-        def tell(done_ms: int, rows: int) -> None:
-            nonlocal told_s
-            now_s = time.monotonic()
-            rate = rows / max(now_s - begun_s, 0.001)
-            words = f"{rows:,} rows, {rate:,.0f}/s"
-            bar.update(task, completed=done_ms, description=words)
-            if not sys.stderr.isatty() and now_s - told_s >= _LINE_EVERY_S:
-                told_s = now_s
-                click.echo(f"{words}, {100 * done_ms / max(span_ms, 1):.0f} %", err=True)
-
-        yield tell
-        bar.update(task, completed=max(span_ms, 1))

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from statistics import fmean
@@ -10,13 +9,13 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from rollcall.console.marks import MARKS
 from rollcall.console.moments import Moment, milliseconds
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
+from rollcall.console.terminal import console, has_shapes
 from rollcall.console.words import age, iso, printable
 from rollcall.dashboard.past import Window, night
 from rollcall.recorder import queries
@@ -30,7 +29,6 @@ _MOST_CHANGES: Final = 3
 # Less than this is no news: points of a share, and how many times of anything else.
 _LEAST_POINTS: Final = 10
 _LEAST_RATIO: Final = 1.5
-_PIPE_WIDTH: Final = 200
 _OTHER_MARKS: Final = MappingProxyType({"info": ("i", "info", ""), "event": ("·", "-", "dim")})
 _Night = Mapping[str, Any]
 
@@ -173,18 +171,17 @@ def _lasts(entry: Mapping[str, Any], stop: dt.datetime) -> bool:
 
 
 def _show(told: _Night, start: dt.datetime, stop: dt.datetime) -> None:
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-    shapes = (console.encoding or "").lower().replace("-", "").startswith("utf8")
-    console.print(heading(told, start, stop), soft_wrap=True, markup=False)
+    screen, shapes = console(), has_shapes()
+    screen.print(heading(told, start, stop), soft_wrap=True, markup=False)
     table = Table.grid(padding=(0, 2, 0, 0))
     for entry in told["story"]:
         shape, word, style = {**MARKS, **_OTHER_MARKS}.get(entry["kind"], MARKS["unknown"])
         at, node, kind, span, words = row(entry, start, stop)
         mark = Text(shape if shapes else word, style)
         table.add_row(f" {at}", mark, Text(node or "all"), kind, span, Text(words))
-    console.print(table if told["story"] else "Nothing went wrong, as far as it was recorded.")
+    screen.print(table if told["story"] else "Nothing went wrong, as far as it was recorded.")
     changed = list(change_words(told["changes"]))[:_MOST_CHANGES]
     if changed:
         before = age((stop - start).total_seconds())
         words = f"Most changed against the {before} before: {'; '.join(changed)}"
-        console.print(words, soft_wrap=True, markup=False)
+        screen.print(words, soft_wrap=True, markup=False)

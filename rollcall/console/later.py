@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from rollcall.console.options import CommandError
+from rollcall.console.options import CommandError, ReaderLeftError
 
 
 class LaterGroup(click.Group):
@@ -21,6 +21,13 @@ class LaterGroup(click.Group):
     def __init__(self, *args: Any, later: Mapping[str, tuple[str, str]], **more: Any) -> None:
         super().__init__(*args, **more)
         self._later = later
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Raises ReaderLeftError where click would exit with 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderLeftError from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name all commands, those that are not imported yet too."""

@@ -1,8 +1,9 @@
-"""What every command takes, before and after its name: `--config`, `--json`, `-v`."""
+"""What every command takes, before and after its name: `--config`, `--json`, `-v`, `--color`."""
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -19,6 +20,14 @@ EXIT_OUT_OF_REACH: Final = 5
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
+class Color(StrEnum):
+    """When output has colours: on a terminal that has not asked for none, always, or never."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 @dataclass
 class Options:
     """The options in force; given twice, the later one wins."""
@@ -26,6 +35,7 @@ class Options:
     config: Path | None = None
     json: bool = False
     verbose: int = 0
+    color: Color = Color.AUTO
 
     def settings(self) -> Settings:
         """Read the configuration. Raises ConfigError."""
@@ -39,6 +49,10 @@ class CommandError(Exception):
         super().__init__(what)
         self.remedy = remedy
         self.code = code
+
+
+class ReaderLeftError(Exception):
+    """Whoever read our output through a pipe has left."""
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -71,6 +85,14 @@ def shared(command: _Command) -> _Command:
             "--verbose",
             count=True,
             help="Say more; -vv shows tracebacks.",
+            expose_value=False,
+            callback=_remember,
+        ),
+        click.option(
+            "--color",
+            type=click.Choice(Color, case_sensitive=False),
+            default=Color.AUTO,
+            help="When to colour; auto: on a terminal, unless NO_COLOR is set.",
             expose_value=False,
             callback=_remember,
         ),

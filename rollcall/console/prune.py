@@ -6,11 +6,11 @@ from typing import Final
 
 import click
 from pydantic import BaseModel, ValidationError
-from rich.console import Console
 from rich.table import Table
 
 from rollcall.console.options import CommandError, Options, shared
 from rollcall.console.request import ask
+from rollcall.console.terminal import console
 
 _MIB: Final = 1024 * 1024
 
@@ -57,7 +57,7 @@ def _show(plan: _Plan) -> None:
             since = time.strftime("%Y-%m-%d", time.gmtime(level.before))
         size = f"{level.bytes / _MIB:,.1f} MiB"
         table.add_row(level.level, since, f"{level.rows:,} rows go", size)
-    Console().print(table)
+    console().print(table)
     gone = sum(level.bytes for level in plan.levels)
     now, then = plan.database_bytes / _MIB, max(plan.database_bytes - gone, 0) / _MIB
     click.echo(f"of {now:,.1f} MiB about {then:,.1f} remain in use; the file keeps its size")

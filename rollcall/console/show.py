@@ -8,9 +8,12 @@ import click
 
 from rollcall.broker.cluster import Cluster, HeldReport, NodeView, Now, stale_after_s
 from rollcall.broker.messages import Fields
+from rollcall.console.fallback import dated, from_database
 from rollcall.console.gather import gather, now
-from rollcall.console.options import CommandError, Options, shared
+from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
+from rollcall.console.recording import recording_of
 from rollcall.console.words import age, iso
+from rollcall.service.settings import Settings
 
 
 @click.command()
@@ -18,8 +21,18 @@ from rollcall.console.words import age, iso
 @shared
 @click.pass_obj
 def show(options: Options, node: str) -> None:
-    """Show all that NODE last said: its facts, its alerts, every value with its age."""
-    cluster, _ = gather(options.settings().broker)
+    """Show all that NODE last said: its facts, its alerts, every value with its age.
+
+    While the broker is out of reach it shows what is in the database, and says so; exit code 5.
+    """
+    settings = options.settings()
+    try:
+        cluster, _ = gather(settings.broker)
+    except CommandError as away:
+        if away.code != EXIT_OUT_OF_REACH:
+            raise
+        _show_recorded(options, settings, node, away)
+        raise
     moment = now()
     view = cluster.node(node, moment)
     if view is None:
@@ -27,7 +40,31 @@ def show(options: Options, node: str) -> None:
     if options.json:
         click.echo(json.dumps(node_document(view, moment, cluster), indent=2))
         return
-    for line in node_lines(view, moment, cluster):
+    remark = dated(recording_of(cluster.services), settings).remark(moment.wall_s)
+    for line in (*filter(None, [remark]), *node_lines(view, moment, cluster)):
+        click.echo(line)
+
+
+def _show_recorded(options: Options, settings: Settings, node: str, away: CommandError) -> None:
+    def known() -> tuple[list[str], dict[str, Any]] | None:
+        from rollcall.console import from_database as database  # noqa: PLC0415 - as in `fallback`
+        from rollcall.console import show_recorded  # noqa: PLC0415 - likewise
+
+        found = database.of_node(settings.recorder.database, node)
+        moment_s = now().wall_s
+        if found is None:
+            return None
+        return show_recorded.lines(*found, moment_s), show_recorded.document(*found, moment_s)
+
+    told = from_database(away, known)
+    if told is None:
+        raise CommandError(
+            f"{away}\n  and the database knows nothing of {node}", away.remedy, away.code
+        )
+    if options.json:
+        click.echo(json.dumps(told[1] | {"broker": str(away)}, indent=2))
+        return
+    for line in told[0]:
         click.echo(line)
 
 
@@ -47,6 +84,8 @@ def node_document(view: NodeView, now: Now, cluster: Cluster) -> dict[str, Any]:
         "schema": 1,
         "time": iso(now.wall_s),
         "ts": round(now.wall_s * 1000),
+        "source": "broker",
+        "recorded": recording_of(cluster.services).ok,
         "node": view.name,
         "state": str(view.state),
         "reason": view.reason,

@@ -1,8 +1,8 @@
 """`rollcall status`: the cluster at a glance, worst first."""
 
 import json
-import sys
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 from rich.console import Console
@@ -10,18 +10,23 @@ from rich.table import Table
 from rich.text import Text
 
 from rollcall.console import words
+from rollcall.console.fallback import dated, from_database
 from rollcall.console.gather import gather, now
+from rollcall.console.known_rows import rows_of
 from rollcall.console.marks import MARKS
 from rollcall.console.options import (
     EXIT_CRITICAL,
+    EXIT_OUT_OF_REACH,
     EXIT_WARNINGS,
     CommandError,
     Options,
     shared,
 )
+from rollcall.console.recording import clock
+from rollcall.console.row_numbers import numbers
 from rollcall.console.summary import Row, Summary, document, summarize
-
-_PIPE_WIDTH: Final = 200
+from rollcall.console.terminal import console, has_shapes
+from rollcall.service.settings import Settings
 
 
 @click.command()
@@ -31,18 +36,29 @@ _PIPE_WIDTH: Final = 200
 def status(options: Options, nodes: tuple[str, ...]) -> int:
     """Show every node (or only NODE...), worst first, with the age of what is known.
 
-    Exit code 0: all well; 3: warnings or stale nodes; 4: critical or offline nodes.
+    While the broker is out of reach it shows what is in the database, and says so.
+
+    Exit code 0: all well; 3: warnings or stale nodes; 4: critical or offline nodes; 5: the broker
+    is out of reach.
     """
-    cluster, unreadable = gather(options.settings().broker)
+    settings = options.settings()
+    try:
+        cluster, unreadable = gather(settings.broker)
+    except CommandError as away:
+        if away.code != EXIT_OUT_OF_REACH:
+            raise
+        _show_recorded(options, settings, nodes, away)
+        raise
     moment = now()
     summary = summarize(cluster, moment, nodes)
+    summary = replace(summary, recording=dated(summary.recording, settings))
     unknown = sorted(set(nodes) - {row.node for row in summary.rows})
     if unknown:
         raise CommandError(f"no such node: {', '.join(unknown)}", "rollcall status")
     if options.json:
         click.echo(json.dumps(document(summary, moment), indent=2))
     else:
-        _print(summary, unreadable)
+        _print(summary, unreadable, moment.wall_s)
     return exit_code(summary)
 
 
@@ -54,18 +70,57 @@ def exit_code(summary: Summary) -> int:
     return EXIT_WARNINGS if verdicts - {"ok"} else 0
 
 
-def _print(summary: Summary, unreadable: int) -> None:
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-    unicode = (console.encoding or "").lower().startswith("utf")
-    console.print(Text(summary.headline))
-    if summary.rows:
-        console.print(_table(summary.rows, unicode=unicode))
-    else:
-        console.print("Start an agent: rollcall run agent, or rollcall up for all of it.")
-    for remark in summary.remarks:
-        console.print(Text(remark, style="yellow"))
+def _show_recorded(
+    options: Options, settings: Settings, nodes: Sequence[str], away: CommandError
+) -> None:
+    def known() -> list[Row]:
+        from rollcall.console.from_database import known_last  # noqa: PLC0415 - as in `fallback`
+
+        return rows_of(known_last(settings.recorder.database), now().wall_s, nodes)
+
+    rows = from_database(away, known)
+    unknown = sorted(set(nodes) - {row.node for row in rows})
+    if unknown:
+        what = f"{away}\n  and the database knows nothing of {', '.join(unknown)}"
+        raise CommandError(what, away.remedy, away.code)
+    moment = now()
+    summary = Summary(rows, [])
+    if options.json:
+        told = document(summary, moment, "database")
+        click.echo(json.dumps(told | {"broker": str(away)}, indent=2))
+        return
+    screen, unicode = console(), has_shapes()
+    screen.print(Text(_said_from(rows, moment.wall_s), style="yellow"))
+    _print_rows(screen, summary, unicode=unicode)
+
+
+def _said_from(rows: Sequence[Row], now_s: float) -> str:
+    """Say that this is not from the broker, and how old it is."""
+    ages = [row.age_s for row in rows if row.age_s is not None]
+    if not ages:
+        return "The broker is out of reach. The database knows nothing newer."
+    newest = f"{clock(now_s - min(ages), now_s)}, {words.age(min(ages))} ago"
+    return (
+        f"The broker is out of reach. Values come from the database, the newest of {newest}; "
+        "those in (brackets) are no longer fresh."
+    )
+
+
+def _print(summary: Summary, unreadable: int, now_s: float) -> None:
+    screen = console()
+    _print_rows(screen, summary, unicode=has_shapes())
+    for remark in filter(None, [summary.recording.remark(now_s), *summary.remarks]):
+        screen.print(Text(remark, style="yellow"))
     if unreadable:
-        console.print(f"{unreadable} retained messages are unreadable; see the view rejected.")
+        screen.print(f"{unreadable} retained messages are unreadable; see the view rejected.")
+
+
+def _print_rows(screen: Console, summary: Summary, *, unicode: bool) -> None:
+    screen.print(Text(summary.headline))
+    if summary.rows:
+        screen.print(_table(summary.rows, unicode=unicode))
+    else:
+        screen.print("Start an agent: rollcall run agent, or rollcall up for all of it.")
 
 
 def _table(rows: list[Row], *, unicode: bool) -> Table:
@@ -78,16 +133,11 @@ def _table(rows: list[Row], *, unicode: bool) -> Table:
     table.add_column("", overflow="fold")
     for row in rows:
         mark, word, style = MARKS[row.verdict]
-        degrees = words.degrees(row.celsius)
         table.add_row(
             Text(mark if unicode else word, style=style),
             Text(row.node),
             Text(row.verdict, style=style),
-            words.percent(row.cpu_percent),
-            words.percent(row.memory_percent),
-            words.percent(row.disk_percent),
-            degrees if unicode else degrees.replace("°", "C"),
-            "-" if row.uptime_s is None else words.age(row.uptime_s),
+            *numbers(row, unicode=unicode),
             words.age(row.age_s),
             Text(row.remark),
         )

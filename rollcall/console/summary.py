@@ -1,21 +1,49 @@
 """What `rollcall status` says about a cluster: judged and put into rows. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from rollcall.broker.cluster import Cluster, NodeState, NodeView, Now, Value
-from rollcall.broker.messages import Alert, ServiceOnline
+from rollcall.broker.messages import ServiceOnline
 from rollcall.console import words
 from rollcall.console.marks import ORDER
+from rollcall.console.recording import RECORDING, Recording, recording_of
 
-_SERVICES_EXPECTED: Final = ("recorder", "alerts")
+_ALERTS: Final = "alerts"
+
+
+class ToldAlert(Protocol):
+    """An alert in words, from the broker or as it was recorded; times in Unix seconds."""
+
+    @property
+    def state(self) -> str: ...  # noqa: D102 - pending or firing
+    @property
+    def severity(self) -> str: ...  # noqa: D102 - critical, warning or info
+    @property
+    def since(self) -> float: ...  # noqa: D102 - as above
+    @property
+    def summary(self) -> str: ...  # noqa: D102 - for people
+    @property
+    def incident(self) -> str | None: ...  # noqa: D102 - None while pending
+
+
+@dataclass(frozen=True, slots=True)
+class LastValue:
+    """The newest number of a metric, however old; `at` in Unix seconds."""
+
+    number: float
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A node in words. `verdict` is ok, warning, critical, stale, offline or unknown."""
+    """A node in words. `verdict` is ok, warning, critical, stale, offline or unknown.
+
+    Numbers are there while they are fresh. `last` has by metric those that were recorded last,
+    where the row comes from the database.
+    """
 
     node: str
     verdict: str
@@ -28,9 +56,10 @@ class Row:
     disk_percent: float | None
     celsius: float | None
     uptime_s: float | None
-    alerts: dict[str, Alert] = field(default_factory=dict)
+    alerts: Mapping[str, ToldAlert] = field(default_factory=dict)
     drift: str | None = None
     revision: int | None = None
+    last: Mapping[str, LastValue] = field(default_factory=dict)
 
     @property
     def remark(self) -> str:
@@ -48,6 +77,7 @@ class Summary:
 
     rows: list[Row]
     remarks: list[str]
+    recording: Recording = RECORDING
 
     @property
     def headline(self) -> str:
@@ -62,17 +92,25 @@ def summarize(cluster: Cluster, now: Now, only: Iterable[str] = ()) -> Summary:
     """Judge every node, or those in `only`, at `now`."""
     wanted = set(only)
     views = [view for view in cluster.worst_first(now) if not wanted or view.name in wanted]
-    return Summary([_row(view, cluster, now) for view in views], _service_remarks(cluster))
+    rows = [_row(view, cluster, now) for view in views]
+    return Summary(rows, _service_remarks(cluster), recording_of(cluster.services))
 
 
-def document(summary: Summary, now: Now) -> dict[str, Any]:
-    """Give the summary as the document of `--json`."""
+def document(summary: Summary, now: Now, source: str = "broker") -> dict[str, Any]:
+    """Give the summary as the document of `--json`; `source`: broker or database.
+
+    Only the broker knows whether anything is recorded now.
+    """
+    recording = summary.recording if source == "broker" else Recording(ok=False)
     return {
         "schema": 1,
         "time": words.iso(now.wall_s),
         "ts": round(now.wall_s * 1000),
+        "source": source,
+        "recorded": recording.ok if source == "broker" else None,
+        "not_recorded_since": None if recording.since is None else words.iso(recording.since),
         "nodes": [_as_json(row) for row in summary.rows],
-        "remarks": summary.remarks,
+        "remarks": [*filter(None, [summary.recording.remark(now.wall_s)]), *summary.remarks],
     }
 
 
@@ -111,15 +149,13 @@ def _verdict(view: NodeView, severity: str | None, drift: str | None) -> str:
 
 
 def _service_remarks(cluster: Cluster) -> list[str]:
-    remarks = []
-    for name in _SERVICES_EXPECTED:
-        status = cluster.services.get(name)
-        if status is None:
-            remarks.append(f"{name}: never seen on this broker")
-        elif not isinstance(status, ServiceOnline):
-            since = f" since {words.iso(status.since)}" if status.since else ""
-            remarks.append(f"{name}: offline, {status.reason}{since}")
-    return remarks
+    status = cluster.services.get(_ALERTS)
+    if status is None:
+        return [f"{_ALERTS}: never seen on this broker"]
+    if isinstance(status, ServiceOnline):
+        return []
+    since = f" since {words.iso(status.since)}" if status.since else ""
+    return [f"{_ALERTS}: offline, {status.reason}{since}"]
 
 
 def _as_json(row: Row) -> dict[str, Any]:
@@ -147,4 +183,12 @@ def _as_json(row: Row) -> dict[str, Any]:
             }
             for rule, alert in sorted(row.alerts.items())
         ],
+        **({"last": _last_as_json(row)} if row.last else {}),
+    }
+
+
+def _last_as_json(row: Row) -> dict[str, Any]:
+    return {
+        metric: {"value": last.number, "time": words.iso(last.at), "ts": round(last.at * 1000)}
+        for metric, last in row.last.items()
     }

@@ -3,13 +3,14 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 import click
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -23,17 +24,33 @@ from rollcall.console.gather import filters_of, now
 from rollcall.console.keys import Keys
 from rollcall.console.marks import MARKS
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
+from rollcall.console.recording import RECORDING, recording_of
+from rollcall.console.row_numbers import numbers
 from rollcall.console.show import node_lines
 from rollcall.console.summary import Row, Summary, document
-from rollcall.console.top_view import Link, Wishes, header, plain, rows_of, sparkline
-from rollcall.console.words import age, degrees, percent
+from rollcall.console.terminal import console, has_shapes, is_live
+from rollcall.console.top_past import Database, Past
+from rollcall.console.top_past import node_lines as recorded_lines
+from rollcall.console.top_view import (
+    Link,
+    Wishes,
+    arranged,
+    header,
+    header_of_database,
+    header_of_past,
+    plain,
+    rows_of,
+    sparkline,
+)
+from rollcall.console.words import age
 from rollcall.dashboard.trend import Trend
 from rollcall.service.settings import Broker
 
 _REDRAW_S: Final = 1.0
 _KEY_S: Final = 0.1
 _PLAIN_EVERY_S: Final = 5.0
-_HINT: Final = "q quit   / filter   s sort   Enter open   arrows move"
+_HINT: Final = "q quit   / filter   s sort   Enter open   arrows move   [ ] time ({ } by hours)"
+_NO_TRENDS: Final[Mapping[str, Trend]] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -71,21 +88,54 @@ class Scene:
             self.trends.setdefault(address.name, Trend()).take(value.number, at.wall_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One frame: its first line, its rows, and where they come from.
+
+    `past` is None for the live cluster; its trends are told of nothing else.
+    """
+
+    head: str
+    rows: list[Row]
+    past: Past | None
+    trends: Mapping[str, Trend]
+    live: bool
+
+
+def shown(scene: Scene, database: Database, wishes: Wishes, at: Now, *, unicode: bool) -> Shown:
+    """Choose what is shown: the past that was asked for, the cluster, else what is known last."""
+    if wishes.at is not None:
+        past = database.then(wishes.at)
+        rows = arranged(past.rows, wishes)
+        head = header_of_past(rows, wishes.at, at, unicode=unicode)
+        return Shown(f"{head}   {past.failure}".rstrip(), rows, past, _NO_TRENDS, live=False)
+    if not scene.link.connected and not scene.cluster.nodes(at):
+        past = database.last(at.wall_s)
+        rows = arranged(past.rows, wishes)
+        head = header_of_database(rows, scene.link, at, unicode=unicode)
+        return Shown(f"{head}   {past.failure}".rstrip(), rows, past, _NO_TRENDS, live=False)
+    rows = rows_of(scene.cluster, at, wishes)
+    recording = database.dated(recording_of(scene.cluster.services))
+    head = header(scene.cluster, rows, scene.link, at, unicode=unicode, recording=recording)
+    return Shown(head, rows, None, scene.trends, live=scene.link.connected)
+
+
 @click.command()
 @shared
 @click.pass_obj
 def top(options: Options) -> None:
     """Show the cluster live: full screen in a terminal, plain lines in a pipe, --json as lines."""
-    broker = options.settings().broker
-    topics = Topics(broker.prefix)
+    settings = options.settings()
+    topics = Topics(settings.broker.prefix)
     scene = Scene(topics)
-    with _connected(broker, topics) as client:
+    database = Database(settings.recorder.database)
+    with _connected(settings.broker, topics) as client:
         if options.json:
-            _tell_json(client, scene)
-        elif sys.stdout.isatty() and sys.stdin.isatty():
-            _fill_screen(client, scene)
+            _tell_json(client, scene, database)
+        elif is_live() and sys.stdin.isatty():
+            _fill_screen(client, scene, database)
         else:
-            _tell_plain(client, scene)
+            _tell_plain(client, scene, database)
 
 
 @contextmanager
@@ -106,93 +156,102 @@ def _listen(client: BrokerClient, scene: Scene, for_s: float) -> None:
             scene.take(item, now())
 
 
-def _tell_json(client: BrokerClient, scene: Scene) -> None:
+def _tell_json(client: BrokerClient, scene: Scene, database: Database) -> None:
     """Print a JSON document a line, one a second, for ever."""
     while True:
         _listen(client, scene, _REDRAW_S)
         moment = now()
-        rows = rows_of(scene.cluster, moment, Wishes())
-        told = document(Summary(rows, []), moment) | {"live": scene.link.connected}
-        click.echo(json.dumps(told))
+        frame = shown(scene, database, Wishes(), moment, unicode=True)
+        source = "broker" if frame.past is None else "database"
+        recording = RECORDING
+        if frame.past is None:
+            recording = database.dated(recording_of(scene.cluster.services))
+        told = document(Summary(frame.rows, [], recording), moment, source)
+        click.echo(json.dumps(told | {"live": frame.live}))
 
 
-def _tell_plain(client: BrokerClient, scene: Scene) -> None:
-    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+def _tell_plain(client: BrokerClient, scene: Scene, database: Database) -> None:
+    unicode = has_shapes()
     _listen(client, scene, _REDRAW_S)
     while True:
         moment = now()
-        rows = rows_of(scene.cluster, moment, Wishes())
+        frame = shown(scene, database, Wishes(), moment, unicode=unicode)
         clock = time.strftime("%H:%M:%S", time.localtime(moment.wall_s))
-        click.echo(f"{clock}  {header(scene.cluster, rows, scene.link, moment, unicode=unicode)}")
-        for line in plain(rows, scene.trends, moment, unicode=unicode):
+        click.echo(f"{clock}  {frame.head}")
+        trends = None if frame.past else frame.trends
+        for line in plain(frame.rows, trends, moment, unicode=unicode):
             click.echo(line)
         _listen(client, scene, _PLAIN_EVERY_S)
 
 
-def _fill_screen(client: BrokerClient, scene: Scene) -> None:
-    console = Console(highlight=False)
+def _fill_screen(client: BrokerClient, scene: Scene, database: Database) -> None:
+    screen, unicode = console(), has_shapes()
     wishes, drawn_s = Wishes(), 0.0
-    with Keys() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
+    with Keys() as keys, Live(console=screen, screen=True, auto_refresh=False) as live:
         while True:
             _listen(client, scene, 0.02)
-            moment = now()
-            rows = rows_of(scene.cluster, moment, wishes)
             key = keys.read(_KEY_S)
             if key == "q" and not wishes.typing:
                 return
-            if key is not None:
-                wishes = wishes.after(key, rows)
-                rows = rows_of(scene.cluster, moment, wishes)
+            moment = now()
             if key is not None or time.monotonic() - drawn_s >= _REDRAW_S:
                 drawn_s = time.monotonic()
-                live.update(_screen(console, scene, rows, wishes, moment), refresh=True)
+                frame = shown(scene, database, wishes, moment, unicode=unicode)
+                if key is not None:
+                    wishes = wishes.after(key, frame.rows).travelled(key, moment.wall_s)
+                    frame = shown(scene, database, wishes, moment, unicode=unicode)
+                live.update(_screen(screen.height, scene, frame, wishes, moment), refresh=True)
 
 
-def _screen(console: Console, scene: Scene, rows: list[Row], wishes: Wishes, moment: Now) -> Group:
-    unicode = (console.encoding or "").lower().startswith("utf")
-    room = max(1, console.height - 4)
+def _screen(height: int, scene: Scene, frame: Shown, wishes: Wishes, moment: Now) -> Group:
+    unicode = has_shapes()
+    room = max(1, height - 4)
     clock = time.strftime("%H:%M:%S", time.localtime(moment.wall_s))
-    head = Text(f"{clock}  {header(scene.cluster, rows, scene.link, moment, unicode=unicode)}")
-    head.stylize("bold" if scene.link.connected else "bold red")
+    head = Text(f"{clock}  {frame.head}", no_wrap=True, overflow="ellipsis")
+    head.stylize("bold" if frame.live else "bold red" if wishes.at is None else "bold reverse")
     foot = Text(f"filter: {wishes.wanted}_" if wishes.typing else _HINT, style="dim")
     if not wishes.typing:
         filtered = f"   filter {wishes.wanted}" if wishes.wanted else ""
         foot.append(f"   sorted by {wishes.sort}{filtered}")
-    view = scene.cluster.node(wishes.opened, moment) if wishes.opened else None
-    if view is not None:
-        lines = node_lines(view, moment, scene.cluster)[:room]
-        return Group(head, Text("\n".join(lines)), foot)
-    first = max(0, min(wishes.cursor - room // 2, len(rows) - room))
-    table = _table(rows[first : first + room], wishes.cursor - first, scene, moment, unicode)
+    opened = _opened(scene, frame, wishes.opened, moment) if wishes.opened else []
+    if opened:
+        return Group(head, Text("\n".join(opened[:room])), foot)
+    first = max(0, min(wishes.cursor - room // 2, len(frame.rows) - room))
+    rows = frame.rows[first : first + room]
+    table = _table(rows, wishes.cursor - first, frame, moment, unicode=unicode)
     return Group(head, table, foot)
 
 
-def _table(
-    rows: list[Row],
-    cursor: int,
-    scene: Scene,
-    moment: Now,
-    unicode: bool,  # noqa: FBT001 - of the terminal
-) -> Table:
+def _opened(scene: Scene, frame: Shown, node: str, moment: Now) -> list[str]:
+    """Give all that is known of a node, from where the frame comes from; nothing: it is gone."""
+    if frame.past is not None:
+        at = frame.past.at
+        return [
+            line for row in frame.past.rows if row.node == node for line in recorded_lines(row, at)
+        ]
+    view = scene.cluster.node(node, moment)
+    return [] if view is None else node_lines(view, moment, scene.cluster)
+
+
+def _table(rows: list[Row], cursor: int, frame: Shown, moment: Now, *, unicode: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
     for name in ("", "NODE", "STATE"):
         table.add_column(name, no_wrap=True)
-    for name in ("CPU", "LAST 20 MINUTES", "MEM", "DISK", "TEMP", "UPTIME", "AGE"):
+    trend = "LAST 20 MINUTES" if frame.past is None else ""
+    for name in ("CPU", trend, "MEM", "DISK", "TEMP", "UPTIME", "AGE"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", overflow="ellipsis", no_wrap=True, ratio=1)
     for number, row in enumerate(rows):
         mark, word, style = MARKS[row.verdict]
-        temperature = degrees(row.celsius)
+        cpu, *others = numbers(row, unicode=unicode)
+        drawn = sparkline(frame.trends.get(row.node), moment, unicode=unicode)
         table.add_row(
             Text(mark if unicode else word, style=style),
             Text(row.node),
             Text(row.verdict, style=style),
-            percent(row.cpu_percent),
-            sparkline(scene.trends.get(row.node), moment, unicode=unicode),
-            percent(row.memory_percent),
-            percent(row.disk_percent),
-            temperature if unicode else temperature.replace("°", "C"),
-            "-" if row.uptime_s is None else age(row.uptime_s),
+            cpu,
+            drawn if frame.past is None else "",
+            *others,
             age(row.age_s),
             Text(row.remark),
             style="reverse" if number == cursor else None,

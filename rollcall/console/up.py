@@ -20,6 +20,7 @@ from rollcall.broker.mosquitto import MosquittoError
 from rollcall.console.household import Household
 from rollcall.console.options import CommandError, Options, shared
 from rollcall.console.supervisor import Supervisor
+from rollcall.console.terminal import console, has_shapes, is_live
 from rollcall.dashboard.entry import Entry
 from rollcall.dashboard.listening import listening
 from rollcall.lcd_display.picture import boxed
@@ -70,7 +71,7 @@ def up(options: Options, demo: int) -> None:
 
 
 def _run(household: Household, demo: int, stop: threading.Event) -> None:
-    screen = _Screen(Console(highlight=False, soft_wrap=True))
+    screen = _Screen(console(soft_wrap=True))
     supervisor = Supervisor(household.programs(demo), screen.say)
     screen.introduce(household)
     try:
@@ -100,10 +101,10 @@ def _wait_for_broker(port: int, stop: threading.Event) -> None:
 class _Screen:
     """The terminal: what happens scrolls, the glass stays below; in a pipe, plain lines."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
-        self._unicode = (console.encoding or "").lower().startswith("utf")
+    def __init__(self, screen: Console) -> None:
+        self._console = screen
+        self._live = Live(console=screen, auto_refresh=False) if is_live() else None
+        self._unicode = has_shapes()
         self._plain_due_s = 0.0
 
     def __enter__(self) -> None:

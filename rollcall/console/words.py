@@ -24,6 +24,11 @@ def age(seconds: float | None) -> str:
     return f"{whole // _DAY_S}d"
 
 
+def span(seconds: float | None) -> str:
+    """Say a length of time as `age` does; `-` without one."""
+    return "-" if seconds is None else age(seconds)
+
+
 def percent(number: float | None) -> str:
     """Say a share: `12%`; `-` without one."""
     return "-" if number is None else f"{number:.0f}%"

@@ -106,6 +106,9 @@ def read_secret(path: Path) -> str:
 
 def _read(path: Path) -> tuple[str, dict[str, Any]]:
     try:
+        if _is_planted(path):
+            why = "lies in the current folder, and root, who runs this, does not own it"
+            raise ConfigError(str(path), [Fault("", f"{why}; chown root {path}, if it is yours")])
         text = path.read_text("utf-8")
         return text, tomllib.loads(text)
     except OSError as error:
@@ -114,6 +117,12 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
         raise ConfigError(str(path), [Fault("", "is not UTF-8")]) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(str(path), [Fault("", f"is not TOML: {error}")]) from error
+
+
+def _is_planted(path: Path) -> bool:
+    """Say whether root is led to a file that somebody else may have put where root stands."""
+    foreign = os.geteuid() == 0 and path.stat().st_uid != 0
+    return foreign and path.absolute().parent.resolve() == Path.cwd()
 
 
 def _overrides(environ: Mapping[str, str]) -> dict[tuple[str, str], tuple[str, Any]]:

@@ -10,7 +10,7 @@ from rollcall.console.node import node
 from rollcall.console.node_list import Listed
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "nodes.md").read_text("utf-8")
-SHARED = {"--help", "--verbose", "--config", "--json"}
+SHARED = {"--help", "--verbose", "--config", "--json", "--color"}
 # Options of `rollcall broker init`, which the page mentions.
 FOREIGN = {"--name"}
 

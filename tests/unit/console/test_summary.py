@@ -20,6 +20,7 @@ from rollcall.broker.messages import (
 from rollcall.broker.topics import Address, Kind
 from rollcall.console import words
 from rollcall.console.app import rollcall
+from rollcall.console.recording import clock
 from rollcall.console.status import exit_code
 from rollcall.console.summary import Summary, document, summarize
 
@@ -92,12 +93,37 @@ def test_only_the_nodes_asked_for_are_shown() -> None:
 
 
 def test_missing_and_lost_services_are_said() -> None:
+    recorder = Address(Kind.SERVICE_STATUS, "recorder")
+    alerts = (Address(Kind.SERVICE_STATUS, "alerts"), ServiceOnline(since=1, version="1"))
+    lost = summarize(cluster_of((recorder, ServiceOffline(reason="lost")), alerts), NOW)
+    assert lost.remarks == []
+    told = "Not recorded (recorder lost). Values come from the broker."
+    assert lost.recording.remark(NOW.wall_s) == told
+    nobody = summarize(Cluster(), NOW)
+    assert nobody.headline == "no nodes yet"
+    assert nobody.remarks == ["alerts: never seen on this broker"]
+    assert "no recorder was ever seen" in str(nobody.recording.remark(NOW.wall_s))
+
+
+def test_since_when_nothing_is_recorded_is_said_by_the_recorder_or_the_newest_row() -> None:
+    recorder = Address(Kind.SERVICE_STATUS, "recorder")
+    stopped = ServiceOffline(reason="stopped", since=START - 60)
+    said = summarize(cluster_of((recorder, stopped)), NOW).recording
+    assert said.remark(NOW.wall_s) == (
+        f"Not recorded since {clock(START - 60, NOW.wall_s)} (recorder stopped). "
+        "Values come from the broker."
+    )
+    assert said.with_newest(1.0) == said
+    killed = summarize(cluster_of((recorder, ServiceOffline(reason="lost"))), NOW).recording
+    assert killed.with_newest(START).since == START
+
+
+def test_one_recorder_of_several_is_enough() -> None:
     cluster = cluster_of(
         (Address(Kind.SERVICE_STATUS, "recorder"), ServiceOffline(reason="lost")),
-        (Address(Kind.SERVICE_STATUS, "alerts"), ServiceOnline(since=1, version="1")),
+        (Address(Kind.SERVICE_STATUS, "recorder-2"), ServiceOnline(since=1, version="1")),
     )
-    assert summarize(cluster, NOW).remarks == ["recorder: offline, lost"]
-    assert summarize(Cluster(), NOW).headline == "no nodes yet"
+    assert summarize(cluster, NOW).recording.ok
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,19 @@
 import pytest
 
 from rollcall.broker.cluster import Cluster, Now
-from rollcall.broker.messages import Online, Report, ServiceOnline, encode
+from rollcall.broker.messages import Online, Report, ServiceOffline, ServiceOnline, encode
 from rollcall.broker.topics import Address, Kind
-from rollcall.console.top_view import SORTS, Link, Wishes, header, plain, rows_of, sparkline
+from rollcall.console.recording import clock, recording_of
+from rollcall.console.top_view import (
+    SORTS,
+    Link,
+    Wishes,
+    header,
+    header_of_past,
+    plain,
+    rows_of,
+    sparkline,
+)
 from rollcall.dashboard.trend import Trend
 
 EPOCH = "9f3c21d07a5be4c8"
@@ -75,15 +85,42 @@ def test_other_keys_do_nothing(key: str) -> None:
 def test_the_header_says_who_is_blind() -> None:
     cluster = cluster_of(pi_1=1)
     rows = rows_of(cluster, NOW, Wishes())
-    assert header(cluster, rows, LIVE, NOW, unicode=True).startswith("live   NOT RECORDED")
-    recorder = ServiceOnline(since=0, version="1", health={"lag_seconds": 0.31})
+
+    def told(link: Link, *, unicode: bool = True) -> str:
+        recording = recording_of(cluster.services)
+        return header(cluster, rows, link, NOW, unicode=unicode, recording=recording)
+
+    assert told(LIVE).startswith("live   NOT RECORDED: no recorder was ever seen")
     address = Address(Kind.SERVICE_STATUS, "recorder")
+    gone = ServiceOffline(reason="stopped", since=NOW.wall_s - 120)
+    cluster.fold(address, encode(gone), replayed=False, now=NOW)
+    since = f"NOT RECORDED since {clock(NOW.wall_s - 120, NOW.wall_s)}: recorder stopped"
+    assert since in told(LIVE)
+    recorder = ServiceOnline(since=0, version="1", health={"lag_seconds": 0.31})
     cluster.fold(address, encode(recorder), replayed=False, now=NOW)
-    assert header(cluster, rows, LIVE, NOW, unicode=True) == "live   recorder ok (lag 0.3 s)   ✓1"
-    lost = Link(connected=False, since=NOW.wall_s - 75, reason="refused")
-    told = header(cluster, rows, lost, NOW, unicode=False)
-    assert told.startswith("broker LOST for 1m (refused); values are old")
-    assert told.endswith("ok1")
+    assert told(LIVE) == "live   recorder ok (lag 0.3 s)   ✓1"
+    lost = told(Link(connected=False, since=NOW.wall_s - 75, reason="refused"), unicode=False)
+    assert lost.startswith("broker LOST for 1m (refused); values are old")
+    assert lost.endswith("ok1")
+
+
+def test_brackets_go_through_time_by_minutes_and_braces_by_hours() -> None:
+    now_s = NOW.wall_s + 20
+    back = Wishes().travelled("[", now_s)
+    assert back.at == NOW.wall_s
+    assert back.travelled("[", now_s).at == NOW.wall_s - 60
+    assert back.travelled("{", now_s).at == NOW.wall_s - 3600
+    assert back.travelled("]", now_s).at is None
+    assert back.travelled("{", now_s).travelled("}", now_s).at == NOW.wall_s
+    assert back.after("escape", []).at is None
+    assert Wishes(typing=True).travelled("[", now_s).at is None
+    assert Wishes().travelled("]", now_s) == Wishes()
+
+
+def test_the_past_is_never_taken_for_the_present() -> None:
+    told = header_of_past([], NOW.wall_s - 120, NOW, unicode=True)
+    assert told.startswith("NOT LIVE: as it was recorded at ")
+    assert "2m ago" in told
 
 
 def test_minutes_without_a_report_are_dots() -> None:
