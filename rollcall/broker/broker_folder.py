@@ -31,7 +31,7 @@ from rollcall.broker.mosquitto_conf import (
 SERVICES: Final = ("recorder", "alerts", "lcd", "dashboard", "admin", "homeassistant")
 SYSTEM_FOLDER: Final = Path("/etc/rollcall/broker")
 OPERATOR: Final = "admin"
-_SYSTEM_STATE: Final = Path("/var/lib/rollcall-broker")
+SYSTEM_STATE: Final = Path("/var/lib/rollcall-broker")
 _ACCOUNT: Final = "mosquitto"
 
 
@@ -142,7 +142,7 @@ class BrokerFolder:
     @property
     def state(self) -> Path:
         """The folder that the broker writes to."""
-        return _SYSTEM_STATE if self.folder == SYSTEM_FOLDER else self.folder / "state"
+        return SYSTEM_STATE if self.folder == SYSTEM_FOLDER else self.folder / "state"
 
     @property
     def socket(self) -> Path:

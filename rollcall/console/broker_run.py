@@ -1,7 +1,11 @@
-"""`rollcall broker run`: Mosquitto in the foreground, and its revocation list kept young."""
+"""`rollcall broker run`: Mosquitto in the foreground, and its revocation list kept young.
+
+A supervisor is told when it answers, and that it goes on answering.
+"""
 
 import datetime as dt
 import logging
+import os
 import signal
 import socket
 import subprocess
@@ -14,10 +18,12 @@ from rollcall.broker.broker_folder import BrokerFolder, BrokerFolderError
 from rollcall.broker.certificates import CredentialError
 from rollcall.broker.mosquitto import MosquittoError, find_mosquitto, require_supported
 from rollcall.broker.mosquitto_conf import Profile
+from rollcall.console.broker_watch import BrokerWatch
 from rollcall.console.options import CommandError
 from rollcall.console.supervisor import end_with_parent
 from rollcall.service.lifecycle import stop_on_signals
 from rollcall.service.lock import AlreadyRunningError, ProcessLock
+from rollcall.service.notify import Notifier
 
 _LOOK_EVERY_S: Final = 0.5
 _SIGN_EVERY_S: Final = 86_400.0
@@ -67,12 +73,19 @@ def _require_startable(broker: BrokerFolder) -> None:
 
 def _run(broker: BrokerFolder, program: Path, stop: threading.Event) -> None:
     command = [str(program), "-c", str(broker.configuration_file)]
+    # Mosquitto would say by itself that it is ready, before it listens.
+    environment = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
     _sign(broker)
     due_s = time.monotonic() + _SIGN_EVERY_S
-    with subprocess.Popen(  # noqa: S603 - our own configuration
-        command,
-        preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call, no thread runs here
-    ) as process:
+    notifier = Notifier()
+    with (
+        BrokerWatch(broker) as watch,
+        subprocess.Popen(  # noqa: S603 - our own configuration
+            command,
+            env=environment,
+            preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call, no thread runs here
+        ) as process,
+    ):
         try:
             while not stop.wait(_LOOK_EVERY_S):
                 if process.poll() is not None:
@@ -84,6 +97,9 @@ def _run(broker: BrokerFolder, program: Path, stop: threading.Event) -> None:
                     due_s += _SIGN_EVERY_S
                     _sign(broker)
                     process.send_signal(signal.SIGHUP)
+                if notifier.is_heard and watch.answers():
+                    notifier.ready()
+                    notifier.beat(lambda: f"answers on port {broker.plan.port}")
         finally:
             _end(process)
 

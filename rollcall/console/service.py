@@ -1,5 +1,6 @@
 """`rollcall service`: run the services under systemd."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -11,12 +12,18 @@ from typing import Final
 
 import click
 
-from rollcall.broker.broker_folder import SYSTEM_FOLDER
+from rollcall.broker.broker_folder import (
+    SYSTEM_FOLDER,
+    SYSTEM_STATE,
+    BrokerFolder,
+    BrokerFolderError,
+)
 from rollcall.console import systemd
 from rollcall.console.options import EXIT_WARNINGS, CommandError, Options, shared
 from rollcall.console.unit_credentials import credentials, unreachable, written
 from rollcall.console.units import (
     ACCOUNT,
+    BROKER,
     CONFIGURATION,
     HUB,
     ROLES,
@@ -71,7 +78,10 @@ class _Target:
 @click.group()
 @shared
 def service() -> None:
-    """Run the services under systemd; roles are agent, recorder, alerts, dashboard and lcd."""
+    """Run the services under systemd.
+
+    Roles are agent, broker, recorder, alerts, dashboard and lcd.
+    """
 
 
 @service.command()
@@ -90,8 +100,9 @@ def install(
 ) -> None:
     """Write hardened units and the accounts they need, and start them.
 
-    Without a ROLE: the agent, and where the packages of the hub are installed the recorder, the
-    alert service and the dashboard too. The display has to be named.
+    Without a ROLE: the agent, the broker that `rollcall broker init` made here, and where the
+    packages of the hub are installed the recorder, the alert service and the dashboard too. The
+    display has to be named.
     """
     target = _Target(root.absolute())
     chosen = _each_once(roles) or _fitting_here()
@@ -176,12 +187,19 @@ def _each_once(roles: Iterable[str]) -> list[str]:
 
 
 def _fitting_here() -> list[str]:
-    hub = importlib.util.find_spec("sqlalchemy") is not None
-    return [role for role in ROLES if role == "agent" or (hub and role in HUB)]
+    fitting = {"agent"}
+    if importlib.util.find_spec("sqlalchemy") is not None:
+        fitting |= HUB
+    with contextlib.suppress(BrokerFolderError):
+        if BrokerFolder.open(SYSTEM_FOLDER).plan.drop_in is None:
+            fitting.add(BROKER)
+    return [role for role in ROLES if role in fitting]
 
 
 def _text(role: str, options: Options, program: str, *, check: bool) -> str:
     """Write the unit of a role. Raises ConfigError, and CommandError for what it could not see."""
+    if role == BROKER:
+        return _broker_text(program, check=check)
     file = _configuration(role, options)
     if not file.is_file() and (check or options.config):
         raise CommandError(
@@ -203,6 +221,23 @@ def _text(role: str, options: Options, program: str, *, check: bool) -> str:
     outside = [folder for _, folder in folders if not folder.is_relative_to(STATE)]
     found = credentials(role, settings)
     return unit(role, Installation(program, file, found, outside, settings.lcd.bus))
+
+
+def _broker_text(program: str, *, check: bool) -> str:
+    try:
+        drop_in = BrokerFolder.open(SYSTEM_FOLDER).plan.drop_in
+    except BrokerFolderError as error:
+        if check:
+            what, _, remedy = str(error).partition("; try: ")
+            raise CommandError(what, remedy or "sudo rollcall broker check") from error
+        drop_in = None
+    if drop_in:
+        raise CommandError(
+            f"this broker is the Mosquitto that reads {drop_in}, and has its unit",
+            "sudo systemctl restart mosquitto",
+        )
+    places = (SYSTEM_FOLDER, SYSTEM_STATE)
+    return unit(BROKER, Installation(program, SYSTEM_FOLDER, writable=places))
 
 
 def _configuration(role: str, options: Options) -> Path:

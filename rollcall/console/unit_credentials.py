@@ -11,6 +11,7 @@ _STORE: Final = Path("/etc/credstore")
 _PLACEHOLDER: Final = "${CREDENTIALS_DIRECTORY}/"
 _SECTIONS: Final = {
     "agent": ("broker",),
+    "broker": (),
     "recorder": ("broker",),
     "alerts": ("broker", "mail"),
     "dashboard": ("broker", "dashboard"),

@@ -10,7 +10,8 @@ from typing import Final
 
 from rollcall.console.unit_credentials import Credential
 
-ROLES: Final = ("agent", "recorder", "alerts", "dashboard", "lcd")
+ROLES: Final = ("agent", "broker", "recorder", "alerts", "dashboard", "lcd")
+BROKER: Final = "broker"
 HUB: Final = frozenset({"recorder", "alerts", "dashboard"})
 ACCOUNT: Final = "rollcall"
 STATE: Final = Path("/var/lib/rollcall")
@@ -18,6 +19,7 @@ CONFIGURATION: Final = "rollcall.toml"
 
 _PURPOSES: Final = {
     "agent": "agent of this host",
+    "broker": "broker",
     "recorder": "recorder",
     "alerts": "alert service",
     "dashboard": "dashboard",
@@ -29,8 +31,8 @@ _PURPOSES: Final = {
 class Installation:
     """What the unit of a role is made for.
 
-    `program` is the command `rollcall`; `writable` are folders outside of its own, `bus` is the
-    display's.
+    `program` is the command `rollcall`; `configuration` is the file of the role, for the broker its
+    folder; `writable` are folders outside of its own, `bus` is the display's.
     """
 
     program: str
@@ -53,7 +55,7 @@ def unit(role: str, installation: Installation) -> str:
         f"# your own belong in a drop-in: systemctl edit {unit_name(role)}",
         "[Unit]",
         f"Description=Rollcall: {_PURPOSES[role]}",
-        *(_AFTER_HUB if hub else _AFTER),
+        *(_AFTER_HUB if hub else _AFTER_BROKER if role == BROKER else _AFTER),
         _COMMON_UNIT,
         "",
         "[Service]",
@@ -63,7 +65,7 @@ def unit(role: str, installation: Installation) -> str:
         *_IDENTITY[role],
         *_writable(installation),
         "",
-        _HARDENED,
+        *(_HARDENED_BROKER if role == BROKER else _HARDENED),
         _ONLY[role].replace("{bus}", str(installation.bus)),
         "",
         "[Install]",
@@ -85,6 +87,8 @@ def system_users(roles: Sequence[str]) -> dict[str, str]:
 
 def _started(role: str, installation: Installation) -> list[str]:
     program, option = installation.program, f"--config %d/{CONFIGURATION}"
+    if role == BROKER:
+        return [f"ExecStart={program} broker run --folder {installation.configuration}"]
     lines = [f"ExecStart={program} run {role} {option}"]
     if role == "lcd":
         lines += [
@@ -109,13 +113,14 @@ def _writable(installation: Installation) -> list[str]:
 
 _AFTER: Final = (
     "# Stopped in the reverse order: goodbyes leave before Mosquitto does.",
-    "After=network.target mosquitto.service",
+    "After=network.target mosquitto.service rollcall-broker.service",
 )
 _AFTER_HUB: Final = (
     "# Stopped in the reverse order: goodbyes leave before Mosquitto and the database do.",
     "Wants=network-online.target",
-    "After=network-online.target mosquitto.service postgresql.service",
+    "After=network-online.target mosquitto.service rollcall-broker.service postgresql.service",
 )
+_AFTER_BROKER: Final = ("After=network.target",)
 _COMMON_UNIT: Final = """\
 # A service that fails is started again for ever.
 StartLimitIntervalSec=0"""
@@ -147,6 +152,11 @@ _IDENTITY: Final = {
         "StateDirectoryMode=0700",
         "Environment=ROLLCALL_AGENT__STATE_DIR=%S/rollcall-agent",
     ),
+    "broker": (
+        "# Root signs the list of what is revoked; Mosquitto becomes an account that can read its",
+        "# own key and the rules, and write neither. It takes these five rights of root's.",
+        "User=root",
+    ),
     "recorder": _HUB_IDENTITY,
     "alerts": _HUB_IDENTITY,
     "dashboard": _HUB_IDENTITY,
@@ -158,28 +168,35 @@ _IDENTITY: Final = {
     ),
 }
 
-_HARDENED: Final = """\
-NoNewPrivileges=yes
-CapabilityBoundingSet=
-AmbientCapabilities=
-ProtectSystem=strict
-PrivateTmp=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectControlGroups=yes
-RemoveIPC=yes
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-KeyringMode=private
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-SystemCallFilter=~@privileged @resources
-SystemCallErrorNumber=EPERM"""
+_HARDENED: Final = (
+    "NoNewPrivileges=yes",
+    "CapabilityBoundingSet=",
+    "AmbientCapabilities=",
+    "ProtectSystem=strict",
+    "PrivateTmp=yes",
+    "ProtectHostname=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelTunables=yes",
+    "ProtectControlGroups=yes",
+    "RemoveIPC=yes",
+    "RestrictNamespaces=yes",
+    "RestrictRealtime=yes",
+    "RestrictSUIDSGID=yes",
+    "LockPersonality=yes",
+    "MemoryDenyWriteExecute=yes",
+    "KeyringMode=private",
+    "SystemCallArchitectures=native",
+    "SystemCallFilter=@system-service",
+    "SystemCallFilter=~@privileged @resources",
+    "SystemCallErrorNumber=EPERM",
+)
+_RIGHTS: Final = "CAP_CHOWN CAP_DAC_OVERRIDE CAP_KILL CAP_SETGID CAP_SETUID"
+_INSTEAD: Final = {
+    "CapabilityBoundingSet=": f"CapabilityBoundingSet={_RIGHTS}",
+    "SystemCallFilter=~@privileged @resources": "SystemCallFilter=~@resources",
+}
+_HARDENED_BROKER: Final = tuple(_INSTEAD.get(line, line) for line in _HARDENED)
 
 _MEMORY: Final = "# Without effect where the kernel was booted with cgroup_disable=memory."
 _AGENT_ONLY: Final = f"""\
@@ -220,6 +237,19 @@ MemoryMax=256M
 TasksMax=64
 RestartSec=2
 WatchdogSec=60"""
+_BROKER_ONLY: Final = f"""\
+UMask=0077
+PrivateMounts=yes
+{_HIDDEN}
+PrivateDevices=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+{_MEMORY}
+MemoryMax=256M
+TasksMax=32
+# A connection takes a descriptor, and a thousand may come.
+LimitNOFILE=4096
+RestartSec=2
+WatchdogSec=60"""
 _LCD_ONLY: Final = f"""\
 {_HIDDEN}
 # Of all devices the bus of the display alone.
@@ -233,6 +263,7 @@ RestartSec=2
 WatchdogSec=60"""
 _ONLY: Final = {
     "agent": _AGENT_ONLY,
+    "broker": _BROKER_ONLY,
     "recorder": _HUB_ONLY,
     "alerts": _HUB_ONLY,
     "dashboard": _HUB_ONLY,

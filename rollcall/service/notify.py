@@ -30,6 +30,11 @@ class Notifier:
         self._due_s = 0.0
         self._is_ready = False
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether there is a supervisor to tell."""
+        return self._address is not None
+
     def ready(self) -> None:
         """Say that the service works; only the first call says it."""
         if not self._is_ready:

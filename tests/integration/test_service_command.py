@@ -11,10 +11,12 @@ from typing import Final
 
 import pytest
 
+from rollcall.broker.broker_folder import Plan
 from rollcall.broker.mosquitto import free_port
+from rollcall.broker.mosquitto_conf import Profile
 from rollcall.console import service, systemd
 from rollcall.console.options import CommandError, Options
-from rollcall.console.units import ROLES, unit_name
+from rollcall.console.units import BROKER, ROLES, unit_name
 from tests.support.supervisor import SupervisorUnderTest
 
 UNITS: Final = "etc/systemd/system"
@@ -98,9 +100,28 @@ def test_a_configuration_that_is_not_there_or_wrong_writes_nothing(tmp_path: Pat
 
 
 def test_a_role_that_is_none_is_named() -> None:
-    done = rollcall("install", "broker")
+    done = rollcall("install", "postgresql")
     assert done.returncode == 2
-    assert "'broker' is not one of" in done.stderr
+    assert "'postgresql' is not one of" in done.stderr
+
+
+def test_the_unit_of_a_broker_asks_for_one_that_was_made_and_that_is_ours(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(service, "SYSTEM_FOLDER", tmp_path)
+    with pytest.raises(CommandError, match="holds no broker"):
+        service._text(BROKER, Options(), "/usr/bin/rollcall", check=True)
+    assert BROKER not in service._fitting_here()
+    plan = Plan(profile=Profile.TLS, port=8883, prefix="rollcall", hosts=("hub",), addresses=())
+    (tmp_path / "broker.json").write_text(plan.model_dump_json())
+    text = service._text(BROKER, Options(), "/usr/bin/rollcall", check=True)
+    assert f"ExecStart=/usr/bin/rollcall broker run --folder {tmp_path}\n" in text
+    assert BROKER in service._fitting_here()
+    theirs = plan.model_copy(update={"drop_in": Path("/etc/mosquitto/conf.d/rollcall.conf")})
+    (tmp_path / "broker.json").write_text(theirs.model_dump_json())
+    with pytest.raises(CommandError, match="has its unit"):
+        service._text(BROKER, Options(), "/usr/bin/rollcall", check=True)
+    assert BROKER not in service._fitting_here()
 
 
 def test_who_cannot_write_there_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +169,7 @@ def test_where_systemd_runs_it_is_told_and_asked(
 
 
 @needs_rollcall
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", [role for role in ROLES if role != BROKER])
 def test_what_a_unit_starts_becomes_ready_with_its_environment_and_credentials(
     role: str, tmp_path: Path
 ) -> None:

@@ -8,8 +8,9 @@ from typing import Final
 
 import pytest
 
+from rollcall.broker.broker_folder import SYSTEM_FOLDER, SYSTEM_STATE
 from rollcall.console.unit_credentials import Credential, credentials, unreachable, written
-from rollcall.console.units import ROLES, Installation, system_users, unit, unit_name
+from rollcall.console.units import BROKER, ROLES, Installation, system_users, unit, unit_name
 from rollcall.service.settings import Settings
 
 GOLDEN: Final = Path(__file__).parents[2] / "golden/units"
@@ -33,7 +34,14 @@ SETTINGS: Final = Settings.model_validate(
         "lcd": {"bus": 3},
     }
 )
-EXPOSURE: Final = {"agent": 2.1, "recorder": 1.2, "alerts": 1.2, "dashboard": 1.2, "lcd": 1.6}
+EXPOSURE: Final = {
+    "agent": 2.1,
+    "broker": 2.4,
+    "recorder": 1.2,
+    "alerts": 1.2,
+    "dashboard": 1.2,
+    "lcd": 1.6,
+}
 
 analyzed = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
@@ -41,6 +49,8 @@ analyzed = pytest.mark.skipif(
 
 
 def installation(role: str, program: str = "/opt/rollcall/bin/rollcall") -> Installation:
+    if role == BROKER:
+        return Installation(program, SYSTEM_FOLDER, writable=(SYSTEM_FOLDER, SYSTEM_STATE))
     return Installation(
         program,
         CONFIGURATION,
