@@ -62,7 +62,8 @@ def summarize(cluster: Cluster, now: Now, only: Iterable[str] = ()) -> Summary:
     """Judge every node, or those in `only`, at `now`."""
     wanted = set(only)
     views = [view for view in cluster.worst_first(now) if not wanted or view.name in wanted]
-    return Summary([_row(view, cluster, now) for view in views], _service_remarks(cluster))
+    remarks = [*_fleet_remarks(cluster), *_service_remarks(cluster)]
+    return Summary([_row(view, cluster, now) for view in views], remarks)
 
 
 def document(summary: Summary, now: Now) -> dict[str, Any]:
@@ -108,6 +109,13 @@ def _verdict(view: NodeView, severity: str | None, drift: str | None) -> str:
     if severity in {"warning", "critical"}:
         return str(severity)
     return "warning" if drift else "ok"
+
+
+def _fleet_remarks(cluster: Cluster) -> list[str]:
+    if cluster.fleet is None or cluster.hears_answers:
+        return []
+    what = f"whether nodes follow revision {cluster.fleet.revision} cannot be known"
+    return [f"fleet: {what}, as this identity may not read what they answer"]
 
 
 def _service_remarks(cluster: Cluster) -> list[str]:
