@@ -18,7 +18,7 @@ from rollcall.broker.broker_folder import (
 )
 from rollcall.broker.broker_reload import is_restricting, operator_door
 from rollcall.broker.certificates import CredentialError
-from rollcall.broker.client.probe import NOT_AUTHORIZED, Door, Probe, RefusedError
+from rollcall.broker.client.probe import NOT_AUTHORIZED, Door, Limits, Probe, RefusedError
 from rollcall.broker.codec import DecodeError
 from rollcall.broker.messages import SERVICE_STATUS, ServiceOnline
 from rollcall.broker.mosquitto_conf import Profile
@@ -88,16 +88,16 @@ def service_door(broker: BrokerFolder, name: str) -> Door:
     return replace(door, username=name, password=password)
 
 
-def explained(error: BrokerError, door: Door, broker: BrokerFolder) -> Finding:
-    """Turn a failure to get in into words and one thing to try."""
-    init = f"rollcall broker init --folder {broker.folder}"
+def explained(error: BrokerError, door: Door, *, init: str, start: str) -> Finding:
+    """Turn a failure to get in into words and one thing to try.
+
+    `init` is the command that mends the broker's files, `start` the one that starts it.
+    """
     text = str(error)
     cause = error.__cause__
     if isinstance(error, RefusedError):
         return Finding("", f"the broker refuses its name: {text}", init, is_fatal=True)
     if isinstance(cause, ConnectionRefusedError):
-        run = f"rollcall broker run --folder {broker.folder}"
-        start = "sudo systemctl restart mosquitto" if broker.plan.drop_in else run
         return Finding("", f"nobody listens on {door.host}:{door.port}", start, is_fatal=True)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return _unverified(cause, door, init)
@@ -106,6 +106,12 @@ def explained(error: BrokerError, door: Door, broker: BrokerFolder) -> Finding:
         return Finding("", why, f"sudo ss -ltnp 'sport = :{door.port}'", is_fatal=True)
     why = f"the broker closed the connection: {text}"
     return Finding("", why, f"look at the broker's log, then: {init}", is_fatal=True)
+
+
+def start_of(broker: BrokerFolder) -> str:
+    """Give the command that starts a broker of our own."""
+    run = f"rollcall broker run --folder {broker.folder}"
+    return "sudo systemctl restart mosquitto" if broker.plan.drop_in else run
 
 
 def _unverified(cause: ssl.SSLCertVerificationError, door: Door, init: str) -> Finding:
@@ -235,7 +241,9 @@ def _visit(name: str, door: Door, broker: BrokerFolder, keep_alive_s: int) -> It
         with Probe(door, timeout_s=_WITHIN_S) as probe:
             yield from _limits(name, probe, broker, keep_alive_s)
     except BrokerError as error:
-        yield replace(explained(error, door, broker), subject=name)
+        init = f"rollcall broker init --folder {broker.folder}"
+        found = explained(error, door, init=init, start=start_of(broker))
+        yield replace(found, subject=name)
 
 
 def _limits(name: str, probe: Probe, broker: BrokerFolder, keep_alive_s: int) -> Iterator[Finding]:
@@ -244,14 +252,11 @@ def _limits(name: str, probe: Probe, broker: BrokerFolder, keep_alive_s: int) ->
         if broker.plan.drop_in
         else f"restart rollcall broker run --folder {broker.folder}"
     )
-    packet = getattr(probe.granted, "MaximumPacketSize", None)
-    if packet is not None and packet < _LEAST_PACKET_BYTES:
-        yield Finding(name, f"packets end at {packet} bytes; batches need more", restart)
-        return
-    forced = getattr(probe.granted, "ServerKeepAlive", None)
-    if forced is not None and forced < keep_alive_s:
-        why = f"the broker allows a keep alive of {forced} s; ours is {keep_alive_s} s"
-        yield Finding(name, why, f"keep_alive = {forced} in [broker] of rollcall.toml")
+    short = too_small(probe.granted_limits, keep_alive_s)
+    if short is not None:
+        key, why = short
+        forced = f"keep_alive = {probe.granted_limits.keep_alive_s} in [broker] of rollcall.toml"
+        yield Finding(name, why, restart if key == "max_packet_size" else forced)
         return
     if role_of(name) in ANNOUNCED:
         reply = Topics(broker.plan.prefix).topic(Kind.SERVICE_REPLY, name, "check")
@@ -261,6 +266,18 @@ def _limits(name: str, probe: Probe, broker: BrokerFolder, keep_alive_s: int) ->
             yield Finding(name, why, init, is_fatal=True)
             return
     yield Finding(name, "gets in")
+
+
+def too_small(limits: Limits, keep_alive_s: int) -> tuple[str, str] | None:
+    """Say which limit of a broker is too small for our clients: its key, and why; None: none."""
+    packet = limits.packet_bytes
+    if packet is not None and packet < _LEAST_PACKET_BYTES:
+        return "max_packet_size", f"packets end at {packet} bytes; batches need more"
+    forced = limits.keep_alive_s
+    if forced is not None and forced < keep_alive_s:
+        why = f"the broker allows a keep alive of {forced} s; ours is {keep_alive_s} s"
+        return "max_keepalive", why
+    return None
 
 
 def _unreadable(broker: BrokerFolder, name: str, error: OSError) -> Finding:

@@ -200,16 +200,18 @@ class Cluster:
     """The newest state of every node, service and alert, and the fleet document in force.
 
     `heard` names the collectors whose reports come here, where not all do: a node is then stale
-    after three of their intervals, because what is not heard is no silence.
+    after three of their intervals, because what is not heard is no silence. `hears_answers`:
+    whether what nodes answer to the fleet document comes here; whatever comes proves that it does.
     """
 
-    def __init__(self, heard: Collection[str] | None = None) -> None:
+    def __init__(self, heard: Collection[str] | None = None, *, hears_answers: bool = True) -> None:
         self._heard = heard
         self._nodes: dict[str, _Node] = {}
         self._connected_s: float | None = None
         self.alerts: dict[tuple[str, str], Alert] = {}
         self.services: dict[str, ServiceOnline | ServiceOffline] = {}
         self.fleet: Fleet | None = None
+        self.hears_answers = hears_answers
 
     def connected(self, now: Now) -> None:
         """Note that our own connection was made: the hold-down begins."""
@@ -254,7 +256,7 @@ class Cluster:
         return None if held is None else held.report
 
     def drift(self, view: NodeView) -> str | None:
-        """Say in what a node does not follow the fleet document in force; None if it does."""
+        """Say in what a node does not follow the document in force; None: it does, or unknown."""
         applied, fleet = view.applied, self.fleet
         if fleet is None:
             stale = applied is not None and applied.revision > 0
@@ -262,7 +264,8 @@ class Cluster:
                 f"fleet revision {applied.revision}, which is gone" if applied and stale else None
             )
         if applied is None:
-            return f"has not answered to fleet revision {fleet.revision}"
+            silent = f"has not answered to fleet revision {fleet.revision}"
+            return silent if self.hears_answers else None
         if applied.digest != fleet.digest:
             refused = f": {applied.problems[0]}" if applied.problems else ""
             return f"fleet revision {applied.revision}, not {fleet.revision}{refused}"
@@ -333,6 +336,7 @@ class Cluster:
 
     def _fold_applied(self, name: str, payload: bytes) -> None:
         applied = messages.APPLIED.decode(payload) if payload else None
+        self.hears_answers |= applied is not None
         if applied is not None or name in self._nodes:
             self._nodes.setdefault(name, _Node()).applied = applied
 

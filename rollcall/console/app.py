@@ -20,6 +20,7 @@ from rollcall.console.up import up
         "config": ("rollcall.console.config", "console"),
         "dashboard": ("rollcall.console.dashboard", "dashboard"),
         "db": ("rollcall.console.db", "recorder"),
+        "doctor": ("rollcall.console.doctor.command", "console"),
         "export": ("rollcall.console.export", "recorder"),
         "fleet": ("rollcall.console.fleet", "console"),
         "history": ("rollcall.console.history", "recorder"),

@@ -92,8 +92,9 @@ def summarize(cluster: Cluster, now: Now, only: Iterable[str] = ()) -> Summary:
     """Judge every node, or those in `only`, at `now`."""
     wanted = set(only)
     views = [view for view in cluster.worst_first(now) if not wanted or view.name in wanted]
+    remarks = [*_fleet_remarks(cluster), *_service_remarks(cluster)]
     rows = [_row(view, cluster, now) for view in views]
-    return Summary(rows, _service_remarks(cluster), recording_of(cluster.services))
+    return Summary(rows, remarks, recording_of(cluster.services))
 
 
 def document(summary: Summary, now: Now, source: str = "broker") -> dict[str, Any]:
@@ -146,6 +147,13 @@ def _verdict(view: NodeView, severity: str | None, drift: str | None) -> str:
     if severity in {"warning", "critical"}:
         return str(severity)
     return "warning" if drift else "ok"
+
+
+def _fleet_remarks(cluster: Cluster) -> list[str]:
+    if cluster.fleet is None or cluster.hears_answers:
+        return []
+    what = f"whether nodes follow revision {cluster.fleet.revision} cannot be known"
+    return [f"fleet: {what}, as this identity may not read what they answer"]
 
 
 def _service_remarks(cluster: Cluster) -> list[str]:

@@ -1,5 +1,11 @@
 """What can go wrong in the recorder, named for what can be done about it."""
 
+from rollcall.service.config import ConfigError
+
+
+class NewerSchemaError(ConfigError):
+    """A newer version of this program has made the database."""
+
 
 class RecorderError(RuntimeError):
     """The recorder cannot go on; the text says why and what to try."""

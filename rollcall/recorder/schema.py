@@ -19,6 +19,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
 from rollcall.recorder import views
+from rollcall.recorder.errors import NewerSchemaError
 from rollcall.service.config import ConfigError, Fault
 
 _STEPS: Final = Path(__file__).parent / "migrations"
@@ -42,7 +43,8 @@ class Standing:
 def standing(connection: Connection, where: str) -> Standing:
     """Look where the database stands; `where` names it in errors.
 
-    Raises ConfigError when it was made by a newer version of this program, or by something else.
+    Raises ConfigError when it was made by a newer version of this program (NewerSchemaError), or by
+    something else.
     """
     steps = ScriptDirectory.from_config(_config(connection))
     known = [step.revision for step in reversed(list(steps.walk_revisions()))]
@@ -52,11 +54,9 @@ def standing(connection: Connection, where: str) -> Standing:
             raise _fault(where, "is no database of Rollcall; name another one")
         return Standing(None, known[-1], tuple(known))
     if theirs not in known:
-        raise _fault(
-            where,
-            f"has schema {theirs}, and this program knows schemas up to {known[-1]}; "
-            "install a newer Rollcall, or name another database",
-        )
+        newer = f"has schema {theirs}, and this program knows schemas up to {known[-1]}; "
+        remedy = "install a newer Rollcall, or name another database"
+        raise NewerSchemaError(*_told(where, newer + remedy))
     return Standing(theirs, known[-1], tuple(known[known.index(theirs) + 1 :]))
 
 
@@ -102,7 +102,11 @@ def identities(connection: Connection) -> list[str]:
 
 
 def _fault(where: str, text: str) -> ConfigError:
-    return ConfigError("the configuration", [Fault("", f"[recorder] database: {where} {text}")])
+    return ConfigError(*_told(where, text))
+
+
+def _told(where: str, text: str) -> tuple[str, list[Fault]]:
+    return "the configuration", [Fault("", f"[recorder] database: {where} {text}")]
 
 
 def group(connection: Connection) -> str:

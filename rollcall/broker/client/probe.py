@@ -7,7 +7,7 @@ import queue
 import socket
 import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -48,6 +48,14 @@ class Heard:
     retained: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a broker grants a connection; None: no limit is named."""
+
+    packet_bytes: int | None = None
+    keep_alive_s: int | None = None
+
+
 class RefusedError(BrokerError):
     """The broker answered, and did not let us in; `code` is MQTT's reason."""
 
@@ -82,7 +90,7 @@ class Probe:
         host, port = (str(door.socket), 1) if door.socket else (door.host, door.port)
         self._paho.connect_timeout = self._timeout_s
         try:
-            _knock(door, self._timeout_s)
+            knock(door, self._timeout_s)
             self._paho.connect(host, port, keepalive=30, clean_start=True)
         except (OSError, ValueError) as error:
             raise BrokerError(f"{self._where}: {error}") from error
@@ -141,6 +149,12 @@ class Probe:
         with self._changed:
             found, self._heard = self._heard, []
         return found
+
+    @property
+    def granted_limits(self) -> Limits:
+        """Give the limits that the broker named when it let us in."""
+        packet_bytes = getattr(self.granted, "MaximumPacketSize", None)
+        return Limits(packet_bytes, getattr(self.granted, "ServerKeepAlive", None))
 
     @property
     def _where(self) -> str:
@@ -210,15 +224,18 @@ class Probe:
             self._changed.notify_all()
 
 
-def _knock(door: Door, timeout_s: float) -> None:
+def knock(door: Door, timeout_s: float) -> Mapping[str, Any]:
     """Open the door once and close it: paho leaves a socket open when that fails.
 
-    Raises OSError; ssl.SSLError with the reason when the certificate is not the right one.
+    Gives the broker's certificate as `ssl.SSLSocket.getpeercert` does, empty without TLS. Raises
+    OSError; ssl.SSLError with the reason when the certificate is not the right one.
     """
     if door.socket:
-        with socket.socket(socket.AF_UNIX) as knock:
-            knock.connect(str(door.socket))
-        return
-    with socket.create_connection((door.host, door.port), timeout_s) as knock:
-        if door.tls:
-            door.tls.wrap_socket(knock, server_hostname=door.host).close()
+        with socket.socket(socket.AF_UNIX) as unix:
+            unix.connect(str(door.socket))
+        return {}
+    with socket.create_connection((door.host, door.port), timeout_s) as plain:
+        if not door.tls:
+            return {}
+        with door.tls.wrap_socket(plain, server_hostname=door.host) as secured:
+            return secured.getpeercert() or {}
