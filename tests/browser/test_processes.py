@@ -4,9 +4,11 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from playwright.sync_api import Browser, expect
+from pydantic import JsonValue
 
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.messages import COMMAND, Online, Reply, encode
@@ -20,7 +22,7 @@ from tests.support.mqtt import BrokerUnderTest
 
 TOPICS = Topics()
 HOSTILE = '<img src=x onerror="document.title=1">'
-ANSWERS = {
+ANSWERS: Final[dict[str, JsonValue]] = {
     "cpu": {
         "by": "cpu",
         "processes": [
