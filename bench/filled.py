@@ -2,7 +2,8 @@
 
 `nodes` nodes with 25 series each, a sample every ten seconds, up to now; closed hours are rolled up
 by the recorder's own statements. Hours and days before the first sample are made up to 30 days
-back, as they are when samples are kept for a shorter time.
+back, as they are when samples are kept for a shorter time; each node was lost and restarted on each
+of these days.
 """
 
 import random
@@ -70,6 +71,7 @@ def fill(
             for series_id in range(1, count + 1, 50):
                 some = range(series_id, min(series_id + 50, count + 1))
                 store.apply(lambda connection, some=some: _past(connection, some, first))  # type: ignore[misc]
+            store.apply(lambda connection: _restarts(connection, nodes, first))
         if engine.dialect.name == "postgresql":
             store.apply(_analyse)
     return first, last
@@ -181,6 +183,19 @@ def _past(connection: Connection, some: range, first: int) -> None:
             for ts in range(ends - ends % width - _HISTORY_DAYS * DAY_MS, ends, width)
         ]  # fmt: skip
         connection.execute(text(_ROLLUP.format(table=table)), rows)
+
+
+def _restarts(connection: Connection, nodes: int, first: int) -> None:
+    days = range(first - _HISTORY_DAYS * DAY_MS, first, DAY_MS)
+    rows = [{"node_id": node_id, "ts": ts} for node_id in range(1, nodes + 1) for ts in days]
+    change = "INSERT INTO availability_change VALUES (:node_id, :ts + {}, '{}', {})"
+    connection.execute(text(change.format(0, "offline", "'lost'")), rows)
+    connection.execute(text(change.format(60_000, "online", "NULL")), rows)
+    event = (
+        "INSERT INTO event (node_id, ts, kind, source, detail) "
+        "VALUES (:node_id, :ts + 60000, 'reboot', 'agent', '{}')"
+    )
+    connection.execute(text(event), rows)
 
 
 def _analyse(connection: Connection) -> None:

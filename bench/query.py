@@ -2,11 +2,13 @@
 
 200 nodes with 25 series each, by a seeded generator, on SQLite and on a private PostgreSQL; each
 question is asked many times with other nodes and metrics, through `rollcall.recorder.queries`, as
-a dashboard does. The files are in the page cache where they fit into memory.
+a dashboard does. With `--documented` the questions of docs/sql.md are asked instead. The files are
+in the page cache where they fit into memory.
 """
 
 import argparse
 import random
+import re
 import statistics
 import tempfile
 import time
@@ -65,10 +67,29 @@ def _questions(nodes: int, last: int) -> dict[str, _Question]:
     }
 
 
-def _asked(url: str, nodes: int, last: int, times: int) -> dict[str, tuple[int, float, float]]:
+def _documented(nodes: int, engine: str) -> dict[str, _Question]:
+    """Give what docs/sql.md asks, about a node that is there."""
+    document = Path(__file__).parents[1] / "docs/sql.md"
+    written = re.findall(
+        r"\n([^\n]+\?)\n```sql\n(.*?);\n```", document.read_text("utf-8"), re.DOTALL
+    )
+
+    def question(query: str) -> _Question:
+        query = query.replace("'pi-3'", f"'{node_name(nodes // 2)}'")
+        if engine != "sqlite":
+            query = query.replace("unixepoch()", "CAST(extract(epoch FROM now()) AS bigint)")
+        return lambda connection: len(connection.execute(text(query)).fetchall())
+
+    return {name: question(query) for name, query in written}
+
+
+def _asked(
+    url: str, nodes: int, last: int, times: int, *, documented: bool
+) -> dict[str, tuple[int, float, float]]:
     found = {}
     with reading(url) as engine, engine.connect() as connection:
-        for name, question in _questions(nodes, last).items():
+        asked = _documented(nodes, engine.name) if documented else _questions(nodes, last)
+        for name, question in asked.items():
             took_ms = []
             for _ in range(times):
                 began_s = time.perf_counter()
@@ -84,6 +105,7 @@ def _main() -> None:
     parser.add_argument("--samples", type=float, default=1e7)
     parser.add_argument("--nodes", type=int, default=200)
     parser.add_argument("--times", type=int, default=40)
+    parser.add_argument("--documented", action="store_true", help="ask what docs/sql.md asks")
     parser.add_argument("--folder", type=Path, help="where SQLite's file goes; default: temporary")
     parser.add_argument(
         "--open-minutes",
@@ -108,7 +130,9 @@ def _main() -> None:
             hours = (last - first) / HOUR_MS
             took_s = time.monotonic() - began_s
             print(f"{engine}: {hours:.1f} h of samples made in {took_s:.0f} s", flush=True)
-            answers[engine] = _asked(url, arguments.nodes, last, arguments.times)
+            answers[engine] = _asked(
+                url, arguments.nodes, last, arguments.times, documented=arguments.documented
+            )
     print("\n| question | rows | SQLite p50 ms | p95 | PostgreSQL p50 ms | p95 |")
     print("|---|---|---|---|---|---|")
     for question, (rows, p50, p95) in answers["SQLite"].items():

@@ -129,7 +129,8 @@ def ask(url: str, question: Callable[[Connection], T]) -> T:
     try:
         with reading(url) as engine, engine.connect() as connection:
             return question(connection)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, ImportError) as error:
+        # PostgreSQL's library need not be installed where people only look.
         cause = getattr(error, "orig", None) or error
         raise HistoryAwayError(f"the database cannot be asked: {cause}") from error
 

@@ -150,6 +150,21 @@ def test_a_table_that_somebody_locks_is_waited_for(
         wait_for_word(recorder, "ok")
 
 
+def test_a_recorder_that_cannot_do_its_work_ends_and_the_next_one_goes_on(
+    opened: ExitStack, tmp_path: Path, broker: BrokerUnderTest, url: str
+) -> None:
+    with recording(opened, tmp_path, broker, url) as (recorder, publisher):
+        with psycopg.connect(url) as somebody:
+            somebody.execute("ALTER TABLE newest RENAME TO something_else")
+        assert recorder.ended() == 1
+        assert "newest" in recorder.log.read_text("utf-8")
+        check_that_nothing_is_receipted(publisher)
+        with psycopg.connect(url) as somebody:
+            somebody.execute("ALTER TABLE something_else RENAME TO newest")
+        recorder.launch()
+        wait_for_word(recorder, "ok")
+
+
 def test_postgresql_without_fsync_is_refused(
     opened: ExitStack,
     tmp_path: Path,

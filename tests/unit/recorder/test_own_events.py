@@ -76,20 +76,23 @@ def test_a_live_reading_of_a_wrong_clock_is_stored_when_it_came_with_an_event(
         assert json.loads(detail) == {"off_seconds": (5_000 - NOW_MS) / 1000}
 
 
-def test_a_report_of_the_year_2099_harms_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "rollcall.db"
+def test_a_report_of_the_year_2099_harms_nothing(database_url: str) -> None:
+    path = database_url
     far = [report(n, 4_070_908_800_000 + n, {"percent": 1.0}) for n in (1, 2)]
     event = {"epoch": EPOCH, "seq": 3, "time": 4_070_908_800, "kind": "reboot"}
+    late = {"collector": "cpu", **report(5, 4_070_908_800_000, {"percent": 3.0})}
+    del late["epoch"]
     story = [
         *(message("node/pi-3/metrics/cpu", body, NOW_MS, how)
           for body, how in zip(far, (Freshness.LIVE, Freshness.REPLAYED), strict=True)),
         message("node/pi-3/event", event, NOW_MS),
         message("node/pi-3/metrics/cpu", report(4, NOW_MS, {"percent": 2.0}), NOW_MS),
+        message("node/pi-3/backlog", {"epoch": EPOCH, "reports": [late]}, NOW_MS),
     ]  # fmt: skip
     with filled(path, story):
         assert ask(path, "SELECT ts, value FROM latest") == [(NOW_MS, 2.0)]
-        assert ask(path, "SELECT sum(times) FROM rejected WHERE reason = 'clock_ahead'") == [(3,)]
-        assert ask(path, "SELECT first_seq, last_seq FROM ledger") == [(1, 4)]
+        assert ask(path, "SELECT sum(times) FROM rejected WHERE reason = 'clock_ahead'") == [(4,)]
+        assert ask(path, "SELECT first_seq, last_seq FROM ledger") == [(1, 5)]
         assert ask(path, "SELECT count(*) FROM rollup_due") == [(1,)]
         assert ask(path, "SELECT count(*) FROM events") == [(0,)]
 
