@@ -1,6 +1,6 @@
 """What the display costs with many nodes: its share of a core, and where it goes.
 
-`python -m bench.lcd_load [--nodes 2000] [--interval 10] [--seconds 40]`
+`python -m bench.lcd_load [--nodes 2000] [--interval 10] [--seconds 60]`
 
 A real Mosquitto, the display service as its own process with the emulated chip, and nodes that say
 what agents say: birth, facts, and reports of some collectors, spread evenly. The
@@ -30,6 +30,7 @@ _EPOCH: Final = "9f3c21d07a5be4c8"
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _TOPICS: Final = Topics()
 _SETTLE_S: Final = 8
+_BIRTH_EVERY_S: Final = 60
 _BARE: Final = """
 import sys
 import paho.mqtt.client as mqtt
@@ -57,6 +58,7 @@ class Nodes:
         self._collectors = collectors
         self._interval_s = interval_s
         self._seq = 1
+        self._born = 0
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         self._client.max_queued_messages_set(0)
         self._client.connect("127.0.0.1", port)
@@ -65,9 +67,6 @@ class Nodes:
     def introduce(self) -> None:
         """Say birth and facts of every node."""
         for place, name in enumerate(self._names):
-            birth = Online(
-                since=time.time(), session=1, epoch=_EPOCH, interval=self._interval_s, seq=1
-            )
             info = Info(
                 hostname=name,
                 agent="1.0.0",
@@ -75,20 +74,28 @@ class Nodes:
                 cpus=4,
                 addresses=[f"10.0.{place // 250}.{place % 250 + 1}"],
             )
-            self._say(Kind.STATUS, name, encode(birth))
+            self._be_born(name)
             self._say(Kind.INFO, name, encode(info))
 
     def report(self, seconds: float) -> int:
-        """Report for `seconds`, spread evenly; give the number of messages."""
-        began_s, said = time.monotonic(), 0
+        """Report for `seconds`, spread evenly, and repeat births; give the number of reports."""
+        began_s, said, born = time.monotonic(), 0, 0
         a_second = len(self._names) * len(self._collectors) / self._interval_s
         while (elapsed_s := time.monotonic() - began_s) < seconds:
             while said < elapsed_s * a_second:
                 node, which = divmod(said, len(self._collectors))
                 self._report_of(self._names[node % len(self._names)], self._collectors[which])
                 said += 1
+            while born < elapsed_s * len(self._names) / _BIRTH_EVERY_S:
+                self._be_born(self._names[(self._born + born) % len(self._names)])
+                born += 1
             time.sleep(0.02)
+        self._born += born
         return said
+
+    def _be_born(self, name: str) -> None:
+        birth = Online(since=time.time(), session=1, epoch=_EPOCH, interval=self._interval_s, seq=1)
+        self._say(Kind.STATUS, name, encode(birth))
 
     def _report_of(self, name: str, collector: str) -> None:
         self._seq += 1
@@ -132,7 +139,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, default=2000)
     parser.add_argument("--interval", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=40)
+    parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--collectors", default="cpu,memory,temperature")
     arguments = parser.parse_args()
     with ExitStack() as opened:
@@ -160,7 +167,7 @@ def main() -> None:
         nodes.report(arguments.interval + _SETTLE_S)
         busy, messages = measured(pids, arguments.seconds, nodes)
         quiet, _ = measured(pids, 15, None)
-    print(f"{arguments.nodes} nodes, {messages / arguments.seconds:.0f} messages/s")
+    print(f"{arguments.nodes} nodes, {messages / arguments.seconds:.0f} reports/s")
     print(f"{'':15}{'reporting':>12}{'silent':>10}   share of a core")
     for name in pids:
         print(f"{name:15}{busy[name]:>11.2f}%{quiet[name]:>9.2f}%")

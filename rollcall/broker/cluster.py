@@ -140,12 +140,10 @@ class NodeView:
         return {name: value for name, value in found.items() if value is not None}
 
     def _is_fresh(self, held: HeldReport, now: Now) -> bool:
+        if self.state is not NodeState.ONLINE:
+            return False
         age_s = held.age_s(now)
-        return (
-            self.state is NodeState.ONLINE
-            and age_s is not None
-            and age_s <= stale_after_s(held.report.interval)
-        )
+        return age_s is not None and age_s <= stale_after_s(held.report.interval)
 
 
 def urgency_rank(view: NodeView, severity: Severity | None) -> int:
@@ -177,14 +175,13 @@ class _Node:
     alive_s: float | None = None
     newest_time: float | None = None
     info: Info | None = None
+    heard_every_s: float | None = None
     applied: Applied | None = None
     reports: dict[str, HeldReport] = field(default_factory=dict)
 
-    def interval_s(self, heard: Collection[str] | None) -> float:
-        if heard is not None and self.info is not None and self.info.collectors:
-            collectors = self.info.collectors.items()
-            heard_s = [interval_s for name, interval_s in collectors if name in heard]
-            return min(heard_s, default=_STATUS_EVERY_S)
+    def interval_s(self) -> float:
+        if self.heard_every_s is not None:
+            return self.heard_every_s
         if self.newest_birth is not None:
             return self.newest_birth.interval
         intervals = [held.report.interval for held in self.reports.values()]
@@ -316,8 +313,15 @@ class Cluster:
             return
         node = self._nodes.setdefault(name, _Node())
         node.info = info
+        node.heard_every_s = self._heard_every_s(info)
         if info is not None and not replayed:
             node.alive_s = now.monotonic_s
+
+    def _heard_every_s(self, info: Info | None) -> float | None:
+        if self._heard is None or info is None or not info.collectors:
+            return None
+        heard_s = [every_s for name, every_s in info.collectors.items() if name in self._heard]
+        return min(heard_s, default=_STATUS_EVERY_S)
 
     def _fold_report(self, address: Address, payload: bytes, *, replayed: bool, now: Now) -> None:
         if not payload:
@@ -355,7 +359,7 @@ class Cluster:
 
     def _view(self, name: str, node: _Node, now: Now) -> NodeView:
         age_s = node.age_s(now)
-        interval_s = node.interval_s(self._heard)
+        interval_s = node.interval_s()
         state, reason = _state_of(node, age_s, interval_s)
         since = node.changed_at
         if state is NodeState.STALE and age_s is not None:

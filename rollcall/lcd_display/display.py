@@ -33,16 +33,17 @@ from rollcall.lcd_display.state_pages import goodbye
 _log = logging.getLogger(__name__)
 
 _REDRAW_EVERY_S: Final = 1.0
-_LISTEN_S: Final = 0.1
+_LISTEN_S: Final = 0.25
+_SOON_S: Final = 0.1
 _BEAT_AT_MOST_EVERY_S: Final = 1.0
 _COMPLAINTS: Final = 1000
 _TOPICS_REMEMBERED: Final = 50_000
-_GATHER_S: Final = 0.05
+_GATHER_S: Final = 0.1
 _AT_ONE_DRAUGHT: Final = 1000
 _SETTLED_AFTER_S: Final = 3.0
 HEARD: Final = ("cpu", "memory", "temperature")
 _IN_DETAIL: Final = ("system", "load", "disk", "network")
-_NODES_A_SECOND: Final = 400
+_NODES_A_SECOND: Final = 200
 _NODES_A_SECOND_AT_MOST: Final = 4000
 
 
@@ -50,10 +51,12 @@ def subscriptions(topics: Topics) -> list[tuple[str, int]]:
     """Give what the display listens to: (topic filter, QoS). Its own status is among it.
 
     Of all that nodes measure it hears only what pages about many nodes need: hearing is what costs.
+    What nodes say comes without acknowledgement: that would add nothing, as each connection begins
+    with what is retained, and makes a message twice as dear.
     """
     return [
-        (topics.topic_filter(Kind.STATUS, "+"), 1),
-        (topics.topic_filter(Kind.INFO, "+"), 1),
+        (topics.topic_filter(Kind.STATUS, "+"), 0),
+        (topics.topic_filter(Kind.INFO, "+"), 0),
         *_reports_of(topics, HEARD),
         (topics.topic_filter(Kind.ALERT, "+", "+"), 1),
         (topics.topic_filter(Kind.SERVICE_STATUS, "+"), 1),
@@ -165,7 +168,7 @@ class Display:
         """Give when to redraw after a change: soon, but not for every one of very many."""
         nodes = len(self._snapshot.figures.nodes)
         soonest_s = self._snapshot.now.monotonic_s + nodes / _NODES_A_SECOND_AT_MOST
-        return max(self._clock().monotonic_s + _LISTEN_S, soonest_s)
+        return max(self._clock().monotonic_s + _SOON_S, soonest_s)
 
     def _take_in(self, item: Item) -> bool:
         """Take in one item; say whether the glass should change at once."""

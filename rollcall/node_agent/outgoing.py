@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from rollcall.broker import session
 from rollcall.broker.codec import DecodeError
-from rollcall.broker.messages import EVENT, RECEIPT, Backlog, Eviction, encode
+from rollcall.broker.messages import EVENT, RECEIPT, Backlog, Eviction, Receipt, encode
 from rollcall.broker.topics import Kind, Topics, branch_of
 from rollcall.node_agent.account import Account
 from rollcall.node_agent.announcement import NodeAnnouncement
@@ -78,6 +78,7 @@ class Outgoing:
         self._newest: dict[str, Stored] = {}
         self._unheard_events: list[Stored] = []
         self._forsaken: list[tuple[str, Span]] = []
+        self._lost_epochs: set[str | None] = set()
         self._heal_due_ms = 0
 
     # Taking
@@ -138,12 +139,16 @@ class Outgoing:
     def hear_receipt(self, payload: bytes, now: Taken) -> None:
         """Hear what is safely stored; what cannot be read changes nothing."""
         try:
-            self._backlog.heard(RECEIPT.decode(payload), now)
+            receipt = RECEIPT.decode(payload)
         except DecodeError as error:
             _log.warning("a receipt that cannot be read: %s", error)
+            return
+        try:
+            self._backlog.heard(receipt, now)
         except SpoolError as error:
             self._fall_back(error, now)
         self._follow_spool(now)
+        self._forsake_missing(receipt)
 
     def send_backlog(self, now: Taken) -> None:
         """Send again what may go now."""
@@ -201,9 +206,25 @@ class Outgoing:
         while self._spool.renewals:
             renewal = self._spool.renewals.pop(0)
             detail = {"reason": renewal.reason, "previous_epoch": renewal.epoch_before}
+            if renewal.reason in {"damaged", "copied"}:
+                self._lost_epochs.add(renewal.epoch_before)
             if renewal.epoch_before is not None:
                 self._forsaken += [(renewal.epoch_before, span) for span in renewal.forsaken]
             self.tell("epoch", detail, now)
+
+    def _forsake_missing(self, receipt: Receipt) -> None:
+        """Give up what the recorder misses of an epoch whose spool was damaged or is a copy.
+
+        A damaged file does not tell its epoch: then it is that of the receipt which still waits for
+        this node. Where somebody sends these numbers after all they count as received.
+        """
+        if receipt.epoch == self._spool.epoch or self._lost_epochs.isdisjoint(
+            {receipt.epoch, None}
+        ):
+            return
+        missing = [(receipt.epoch, span) for span in receipt.missing]
+        self._forsaken += [each for each in missing if each not in self._forsaken]
+        self._tell_what_is_forsaken()
 
     def _tell_what_is_forsaken(self) -> None:
         """Say, at every connection, which numbers of earlier epochs nobody should wait for.

@@ -46,4 +46,4 @@ class BrokerUnderTest(PrivateMosquitto):
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex((self.endpoint.host, self.port)) == 0

@@ -161,19 +161,15 @@ class BrokerClient:
     def receive(self, timeout_s: float) -> Item | None:
         """Give the next item, or None after `timeout_s`. Looks after the session on the way.
 
-        Raises BrokerError when the network thread has died: the process should end and be
-        started again.
+        Whoever takes what is there, with a timeout of 0, has that done when nothing is left. Raises
+        BrokerError when the network thread has died: the process should end and be started again.
         """
+        if timeout_s == 0 and not self._inbox.empty():
+            return self._taken()
         self._look_after_session()
         if self._watchdog is not None and self._has_moved():
             self._watchdog()
-        try:
-            item = self._inbox.get(timeout=timeout_s) if timeout_s > 0 else self._inbox.get_nowait()
-        except queue.Empty:
-            return None
-        if item is not None:
-            self._heal_status(item)
-        return item
+        return self._taken(timeout_s)
 
     def wake(self) -> None:
         """Let `receive` give None at once, whoever calls and on which thread."""
@@ -223,6 +219,15 @@ class BrokerClient:
     def reconnect(self) -> None:
         """Connect anew now, because something in the last will has changed."""
         cut(self._paho)
+
+    def _taken(self, timeout_s: float = 0) -> Item | None:
+        try:
+            item = self._inbox.get(timeout=timeout_s) if timeout_s > 0 else self._inbox.get_nowait()
+        except queue.Empty:
+            return None
+        if item is not None:
+            self._heal_status(item)
+        return item
 
     def _look_after_session(self) -> None:
         thread = self._paho._thread  # noqa: SLF001 - paho tells nobody that its thread has died

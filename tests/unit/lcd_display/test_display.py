@@ -13,10 +13,10 @@ def test_the_heart_beats_on_what_is_received_at_most_once_a_second() -> None:
     assert phases == [True, True, True, False, False, True]
 
 
-def test_metrics_are_listened_to_without_acknowledgement_and_the_rest_with() -> None:
+def test_nodes_are_listened_to_without_acknowledgement_and_the_rest_with() -> None:
     assert dict(subscriptions(Topics())) == {
-        "rollcall/v1/node/+/status": 1,
-        "rollcall/v1/node/+/info": 1,
+        "rollcall/v1/node/+/status": 0,
+        "rollcall/v1/node/+/info": 0,
         "rollcall/v1/node/+/metrics/cpu": 0,
         "rollcall/v1/node/+/metrics/memory": 0,
         "rollcall/v1/node/+/metrics/temperature": 0,

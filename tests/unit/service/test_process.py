@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,16 @@ from rollcall.service.lock import AlreadyRunningError, ProcessLock
 from rollcall.service.logs import LineFormatter
 from rollcall.service.settings import Settings
 from tests.support.waiting import wait_until
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Undo what a service does to the logging of its process: this one has other tests to run."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 def test_a_second_process_of_one_identity_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
