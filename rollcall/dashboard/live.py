@@ -58,6 +58,11 @@ class Live:
         """How many browsers look."""
         return len(self._viewers)
 
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there."""
+        return self._link["state"] == "connected"
+
     # Messages in
 
     def take(self, item: Item, now: Now) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
+from pydantic import JsonValue
 
 from rollcall.broker.client import BrokerClient
 from rollcall.broker.messages import COMMAND, Online, Reply, encode
@@ -20,7 +21,7 @@ from tests.support.mqtt import BrokerUnderTest
 
 TOPICS = Topics()
 HOSTILE = '<img src=x onerror="document.title=1">'
-ANSWERS = {
+ANSWERS: dict[str, JsonValue] = {
     "cpu": {
         "by": "cpu",
         "processes": [
