@@ -19,9 +19,8 @@ from rollcall.broker.messages import Alert, Report, ServiceOnline, Severity
 from rollcall.broker.session import Arrived, Item, Lost, Ready
 from rollcall.broker.topics import Address, Kind, TopicError, Topics
 from rollcall.dashboard import cards
-from rollcall.dashboard.trend import Trend
+from rollcall.dashboard.trend import TREND, Trend
 
-TREND: Final = "cpu.percent"
 _COLLECTOR, _, _FIELD = TREND.partition(".")
 _OF_NODES: Final = frozenset({Kind.STATUS, Kind.INFO, Kind.METRICS, Kind.ALERT})
 
