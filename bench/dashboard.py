@@ -33,6 +33,7 @@ from rollcall.broker.mosquitto import PrivateMosquitto, free_port
 from rollcall.broker.session import Ready
 from rollcall.broker.topics import Kind, Topics
 from rollcall.dashboard.entry import Entry
+from rollcall.dashboard.tokens import Tokens
 from rollcall.service.settings import Broker
 
 _EPOCH: Final = "9f3c21d07a5be4c8"
@@ -165,6 +166,26 @@ def charts(port: int, cookie: str) -> dict[str, float]:
     }
 
 
+def scrapes(port: int, token: str) -> dict[str, float]:
+    """Ask for the metrics as a scraper does, ten times; give ms and size."""
+    took_ms = []
+    for _ in range(10):
+        connection = HTTPConnection("127.0.0.1", port, timeout=30)
+        began_s = time.perf_counter()
+        connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {token}"})
+        answer = connection.getresponse()
+        text = answer.read()
+        took_ms.append((time.perf_counter() - began_s) * 1000)
+        connection.close()
+        if answer.status != HTTPStatus.OK:
+            raise SystemExit(f"a scrape was answered with {answer.status}")
+    return {
+        "a scrape of /metrics, ms (median)": statistics.median(took_ms),
+        "a scrape of /metrics, kB": len(text) / 1000,
+        "a scrape of /metrics, values": text.count(b"\n") - text.count(b"#"),
+    }
+
+
 def resident_mib(pid: int) -> float:
     """Give the resident memory of a process, MiB."""
     for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
@@ -234,6 +255,7 @@ def measure(
     found = look(f"http://127.0.0.1:{port}", entry.make_link(time.time()), count)
     cookie = f"rollcall={entry.open_session(time.time())}"
     found |= charts(port, cookie)
+    found |= scrapes(port, Tokens(folder / "dashboard").make("bench", time.time()))
     readers = [Reader(port, cookie) for _ in range(viewers)]
     time.sleep(5)
     began_s, before = time.monotonic(), [reader.read_bytes for reader in readers]

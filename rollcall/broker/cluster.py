@@ -127,10 +127,13 @@ class NodeView:
 
     def fresh_fields(self, collector: str, now: Now) -> Mapping[str, Number | None]:
         """Give what a collector told of the node as a whole, while it is fresh; else nothing."""
+        report = self.fresh_report(collector, now)
+        return (report and report.fields) or _NOTHING
+
+    def fresh_report(self, collector: str, now: Now) -> Report | None:
+        """Give the newest report of a collector while it is fresh, on an online node; else None."""
         held = self.reports.get(collector)
-        if held is None or not self._is_fresh(held, now):
-            return _NOTHING
-        return held.report.fields or _NOTHING
+        return held.report if held is not None and self._is_fresh(held, now) else None
 
     def values(self, metric: str, now: Now) -> dict[str, Value]:
         """Give the newest number of `collector.field` for each instance that has one."""

@@ -3,12 +3,16 @@
 import json
 import sys
 import time
+from typing import Final
 
 import click
 
 from rollcall.console.options import CommandError, Options, shared
 from rollcall.dashboard.entry import LEAST_PASSWORD, LINK_LASTS_S, Entry
 from rollcall.dashboard.listening import listening
+from rollcall.dashboard.tokens import Tokens
+
+_USAGE: Final = 2
 
 
 @click.group()
@@ -58,6 +62,52 @@ def password(options: Options, *, remove: bool) -> None:
             f"cannot keep the password: {error}", "run this as the user whom the dashboard runs as"
         ) from error
     click.echo("The password was removed." if remove else "The password was set.")
+
+
+@dashboard.command()
+@click.argument("name", required=False)
+@click.option("--remove", is_flag=True, help="Make the token NAME worthless.")
+@shared
+@click.pass_obj
+def token(options: Options, name: str | None, *, remove: bool) -> None:
+    """Make a token for a program that scrapes /metrics, such as Prometheus.
+
+    It is shown this once. Without NAME: list the names of all tokens.
+    """
+    tokens = Tokens(options.settings().dashboard.state_dir)
+    if name is None:
+        if remove:
+            raise CommandError("which token?", "rollcall dashboard token NAME --remove", _USAGE)
+        _list(tokens.names(), options)
+        return
+    try:
+        made = None if remove else tokens.make(name, time.time())
+        there = not remove or tokens.remove(name)
+    except ValueError as error:
+        raise CommandError(str(error), "another name, or --remove first", _USAGE) from error
+    except OSError as error:
+        raise CommandError(
+            f"cannot keep the token: {error}", "run this as the user whom the dashboard runs as"
+        ) from error
+    if not there:
+        raise CommandError(f"there is no token {name}", "rollcall dashboard token")
+    if options.json:
+        click.echo(json.dumps({"schema": 1, "name": name, "token": made}))
+    elif made is None:
+        click.echo(f"The token {name} opens nothing any more.")
+    else:
+        click.echo(made)
+        click.echo("It is not shown again. Whoever has it may read /metrics.", err=True)
+
+
+def _list(names: list[str], options: Options) -> None:
+    if options.json:
+        click.echo(json.dumps({"schema": 1, "tokens": names}))
+        return
+    for name in names:
+        click.echo(name)
+    if not names:
+        click.echo("no token: /metrics is off", err=True)
 
 
 def _ask() -> str:

@@ -88,6 +88,7 @@ class Household:
         values["dashboard"] = {
             "listen": f"127.0.0.1:{self._web_port}",
             "state_dir": self.folder / "dashboard",
+            "actions": wished.dashboard.actions,
         }
         if not wished.mail.host:
             values["mail"]["folder"] = self.folder / "mail"

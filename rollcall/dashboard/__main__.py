@@ -22,8 +22,10 @@ from rollcall.dashboard.dashboard import health, run, subscriptions
 from rollcall.dashboard.entry import Entry
 from rollcall.dashboard.listening import ListenError, listen, listening
 from rollcall.dashboard.live import Live
+from rollcall.dashboard.scrape import Scrape
 from rollcall.dashboard.server import ServerError, WebServer
 from rollcall.dashboard.stream import Broadcast, clock
+from rollcall.dashboard.tokens import Tokens
 from rollcall.service import lifecycle
 from rollcall.service.lock import ProcessLock
 from rollcall.service.notify import Notifier
@@ -46,8 +48,9 @@ def body(settings: Settings, _arguments: argparse.Namespace, stop: threading.Eve
         entry = Entry(folder)
         archive = Archive(settings.recorder.database)
         actions = actions_of(settings)
-        names = place.hosts
-        web = Web(broadcast, entry, archive, actions, allowed_hosts=names, secure=place.secure)
+        scrape = Scrape(live, Tokens(folder))
+        hosts, secure = place.hosts, place.secure
+        web = Web(broadcast, entry, archive, actions, scrape, allowed_hosts=hosts, secure=secure)
         return web.application()
 
     announcement = ServiceAnnouncement(

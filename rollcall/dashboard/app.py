@@ -32,6 +32,7 @@ from rollcall.dashboard.actions import Actions
 from rollcall.dashboard.archive import Archive
 from rollcall.dashboard.entry import SESSION_LASTS_S, Entry
 from rollcall.dashboard.gate import MembersOnly, SafeHeaders
+from rollcall.dashboard.scrape import PATH, Scrape
 from rollcall.dashboard.stream import MOST_VIEWERS, Broadcast, clock
 
 STATIC: Final = Path(__file__).with_name("static")
@@ -47,6 +48,7 @@ class Web:
         entry: Entry,
         archive: Archive,
         actions: Actions | None,
+        scrape: Scrape,
         *,
         allowed_hosts: Sequence[str],
         secure: bool,
@@ -55,6 +57,7 @@ class Web:
         self._entry = entry
         self._archive = archive
         self._actions = actions
+        self._scrape = scrape
         self._hosts = list(allowed_hosts)
         self._secure = secure
         self._cookie = "__Host-rollcall" if secure else "rollcall"
@@ -72,6 +75,7 @@ class Web:
                 Route("/login/{token}", self._use_link),
                 Route("/logout", self._log_out, methods=["POST"]),
                 Route("/health", self._health),
+                Route(PATH, self._scrape.answer),
                 Route("/api/session", self._session),
                 Route("/api/stream", self._stream),
                 Route("/api/cluster", self._cluster),

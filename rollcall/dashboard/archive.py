@@ -19,8 +19,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rollcall.dashboard import past
-from rollcall.dashboard.live import TREND, Live
+from rollcall.dashboard.live import Live
 from rollcall.dashboard.past import Answer, Connection, HistoryAwayError, Window
+from rollcall.dashboard.trend import TREND
 
 _AT_ONCE: Final = 4
 _WITHIN_S: Final = 10.0

@@ -26,8 +26,10 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-_NEVER_KEPT: Final = ("/api", "/login", "/logout")
+_NEVER_KEPT: Final = ("/api", "/login", "/logout", "/metrics")
 _OPEN_TO_ALL: Final = ("/login", "/static/", "/health")
+# Asks for a token by itself, and does not care for sessions.
+_SCRAPED: Final = "/metrics"
 
 
 class SafeHeaders:
@@ -70,7 +72,8 @@ class MembersOnly:
             await self._refusal(scope["path"])(scope, receive, send)
 
     def _may_pass(self, connection: HTTPConnection) -> bool:
-        if connection.url.path.startswith(_OPEN_TO_ALL):
+        path = connection.url.path
+        if path.startswith(_OPEN_TO_ALL) or path == _SCRAPED:
             return True
         secret = connection.cookies.get(self._cookie)
         return secret is not None and self._entry.has_session(secret, self._clock())

@@ -19,9 +19,8 @@ from rollcall.broker.messages import Alert, Report, ServiceOnline, Severity
 from rollcall.broker.session import Arrived, Item, Lost, Ready
 from rollcall.broker.topics import Address, Kind, TopicError, Topics
 from rollcall.dashboard import cards
-from rollcall.dashboard.trend import Trend
+from rollcall.dashboard.trend import TREND, Trend
 
-TREND: Final = "cpu.percent"
 _COLLECTOR, _, _FIELD = TREND.partition(".")
 _OF_NODES: Final = frozenset({Kind.STATUS, Kind.INFO, Kind.METRICS, Kind.ALERT})
 
@@ -57,6 +56,11 @@ class Live:
     def viewers(self) -> int:
         """How many browsers look."""
         return len(self._viewers)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there."""
+        return self._link["state"] == "connected"
 
     # Messages in
 

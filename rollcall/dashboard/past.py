@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from rollcall.dashboard.cards import known
 from rollcall.dashboard.columns import Point, Span, gridded, holes, share, silence_after, single
 from rollcall.dashboard.processes import EVENT, NoListError, listed
-from rollcall.dashboard.trend import MINUTES
+from rollcall.dashboard.trend import MINUTES, TREND, Trend
 from rollcall.dashboard.unrecorded import Gap, Stay, gaps, without
 from rollcall.recorder import overviews, queries, raw
 from rollcall.recorder.overviews import HistoryAwayError, ask
@@ -183,7 +183,16 @@ def cluster_at(connection: Connection, at: int) -> Answer:
             "alerts": alerts[state.node],
         }
         nodes.append(known(node))
-    return {"time": at / _MS, "nodes": list(nodes)}
+    lines: Answer = {
+        name: _line(means, at) for name, means in trends(connection, TREND, at).items()
+    }
+    return {"time": at / _MS, "nodes": list(nodes), "trends": lines}
+
+
+def _line(means: Mapping[int, float], at: int) -> JsonValue:
+    trend = Trend()
+    trend.seed(means)
+    return list(trend.points(at / _MS))
 
 
 def _put(card: dict[str, Any], was: overviews.Was) -> None:
@@ -254,15 +263,15 @@ def _stay(state: queries.State, stop: int) -> Stay:
 
 
 def _recorded(states: Sequence[queries.State], unrecorded: Sequence[Gap], window: Window) -> float:
-    """Give the share of the window of which anything is known, as a mean over the nodes."""
-    length = window.known_stop - window.start
-    known: dict[str, int] = defaultdict(int)
+    """Give the share, 0 to 1, of the time since the nodes were first heard that is no gap."""
+    whole = left = 0
     for state in states:
         stay = _stay(state, window.known_stop)
         lost = [(gap.ts, gap.until_ts) for gap in unrecorded if gap.node in {None, state.node}]
         parts = without([(stay.ts, stay.until_ts)], lost)
-        known[state.node] += sum(end - start for start, end in parts)
-    return fmean(known.values()) / length if known and length else 0.0
+        whole += stay.until_ts - stay.ts
+        left += sum(end - start for start, end in parts)
+    return left / whole if whole else 0.0
 
 
 def _counted(missing: Iterable[queries.Gap]) -> list[JsonValue]:

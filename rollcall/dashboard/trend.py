@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+TREND: Final = "cpu.percent"
 MINUTES: Final = 60
 _MINUTE_S: Final = 60
 

@@ -8,7 +8,7 @@ import { NodeView } from "./node_view.js";
 import { remember } from "./place.js";
 import { State } from "./state.js";
 import { Stream } from "./stream.js";
-import { clock, condition, span } from "./words.js";
+import { clock, condition, local, span } from "./words.js";
 
 const SCHEMES = ["system", "light", "dark"];
 const ANNOUNCE_MS = 10_000;
@@ -34,7 +34,8 @@ class Frame {
     this.conditions = new Map();
     this.changes = new Map();
     this.links = PLACES.map(([href, label]) => h("a", { href, "data-inside": true }, label));
-    this.moment = h("input", { type: "datetime-local", "aria-label": "Show the cluster at this time", onchange: () => this.travel() });
+    this.moment = h("input", { type: "datetime-local", onchange: () => this.travel() });
+    const moment = h("label", {}, "As it was at ", this.moment);
     this.back = h("button", { type: "button", hidden: true, onclick: () => this.comeBack() }, "Back to now (Esc)");
     const leave = h(
       "form",
@@ -42,7 +43,7 @@ class Frame {
       h("button", { type: "submit", class: "quiet" }, "Log out"),
     );
     document.getElementById("app").append(
-      h("header", {}, h("h1", {}, this.title), h("nav", { "aria-label": "Views" }, this.links), this.summary, this.services, h("div", { class: "tools" }, this.back, this.moment, this.scheme, leave)),
+      h("header", {}, h("h1", {}, this.title), h("nav", { "aria-label": "Views" }, this.links), h("div", { class: "tools" }, moment, this.scheme, leave), h("div", { class: "now" }, this.summary, this.services, this.back)),
       this.banner,
       this.spoken,
       this.main,
@@ -85,6 +86,7 @@ class Frame {
   attune(at) {
     this.state.frozen = at;
     this.back.hidden = at === null;
+    this.moment.value = at === null ? "" : local(at);
     if (at === null) return this.stream.open();
     this.stream.close();
     return this.fetchMoment(at);
@@ -108,7 +110,6 @@ class Frame {
 
   comeBack() {
     remember({ at: null });
-    this.moment.value = "";
     this.show();
   }
 

@@ -3,7 +3,7 @@
 import { h, say } from "./dom.js";
 import { remember } from "./place.js";
 import { lines } from "./story.js";
-import { figure } from "./words.js";
+import { figure, local } from "./words.js";
 
 const EVENING_HOUR = 20;
 const MORNING_HOUR = 8;
@@ -74,13 +74,18 @@ export class NightView {
     this.changes.replaceChildren();
     say(this.missing, "");
     if (found.error) return say(this.told, found.error);
-    const quiet = found.story.length === 0 ? " Nothing went wrong." : "";
-    say(this.told, `${found.nodes} nodes, recorded ${(100 * found.recorded).toFixed(1)} %.${quiet}`);
+    say(this.told, toldWords(found));
     this.list.append(...lines(found.story, found.until));
     say(this.missing, missingWords(found.missing));
     if (found.changes.length > 0) this.changes.append(h("h3", {}, "Most changed against the same time before"), changeTable(found.changes));
     return undefined;
   }
+}
+
+function toldWords({ nodes, recorded, story }) {
+  if (nodes === 0) return "Nothing was recorded of this time: what happened is not known.";
+  const quiet = story.length === 0 ? " Nothing went wrong." : "";
+  return `${nodes} ${nodes === 1 ? "node" : "nodes"}, recorded ${(100 * recorded).toFixed(1)} % of their time.${quiet}`;
 }
 
 // Which hours they are of is not known: only their numbers are.
@@ -102,9 +107,4 @@ function changeTable(changes) {
       return h("tr", {}, h("th", { scope: "row" }, change.node), [series, figure(field, change.before), figure(field, change.after), ratio].map((text) => h("td", {}, text)));
     })),
   );
-}
-
-function local(seconds) {
-  const then = new Date(seconds * 1000);
-  return new Date(then.getTime() - then.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }

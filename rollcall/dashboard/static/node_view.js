@@ -126,9 +126,16 @@ export class NodeView {
     const parts = [h("h3", {}, name, " ", age)];
     if (report.error) parts.push(h("p", { class: "refusal" }, report.error));
     if (report.clock) parts.push(h("p", {}, "The clock of this host is not synchronized."));
-    if (Object.keys(report.fields).length > 0) parts.push(fieldTable(report.fields));
-    if (Object.keys(report.instances).length > 0) parts.push(instanceTable(name, report.instances));
+    const shown = (field, value) => this.shown(name, field, value);
+    if (Object.keys(report.fields).length > 0) parts.push(fieldTable(report.fields, shown));
+    if (Object.keys(report.instances).length > 0) parts.push(instanceTable(name, report.instances, shown));
     return h("article", {}, parts);
+  }
+
+  // A flag is 1 or 0 on the wire, and yes or no for people.
+  shown(collector, field, value) {
+    if (this.details.units[`${collector}.${field}`] !== "flag") return figure(field, value);
+    return { 0: "no", 1: "yes" }[value] ?? figure(field, value);
   }
 }
 
@@ -157,24 +164,24 @@ function factRows(node) {
   return rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
 }
 
-function fieldTable(values) {
+function fieldTable(values, shown) {
   const names = labels(Object.keys(values));
-  const row = ([field, value]) => h("tr", {}, h("th", { scope: "row" }, names.get(field)), h("td", {}, figure(field, value)));
+  const row = ([field, value]) => h("tr", {}, h("th", { scope: "row" }, names.get(field)), h("td", {}, shown(field, value)));
   return h("table", {}, h("tbody", {}, Object.entries(values).map(row)));
 }
 
 const SIDE_BY_SIDE = 3;
 
 // A few instances stand side by side, as columns; many are rows.
-function instanceTable(collector, instances) {
+function instanceTable(collector, instances, shown) {
   const entries = Object.entries(instances);
   const fields = [...new Set(entries.flatMap(([, values]) => Object.keys(values)))];
   const names = labels(fields);
   const columns = entries.length <= SIDE_BY_SIDE;
   const head = columns ? entries.map(([name]) => name) : fields.map((field) => names.get(field));
   const rows = columns
-    ? fields.map((field) => [names.get(field), entries.map(([, values]) => figure(field, values[field]))])
-    : entries.map(([name, values]) => [name, fields.map((field) => figure(field, values[field]))]);
+    ? fields.map((field) => [names.get(field), entries.map(([, values]) => shown(field, values[field]))])
+    : entries.map(([name, values]) => [name, fields.map((field) => shown(field, values[field]))]);
   return h(
     "div",
     { class: "wide", tabindex: 0, role: "region", "aria-label": `${collector}, by instance` },

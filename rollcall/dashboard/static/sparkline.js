@@ -7,14 +7,15 @@ const HEIGHT = 24;
 /** Draw points (null: nothing recorded; the last is the newest whole minute) into a canvas, in the colour of its text. */
 export function draw(canvas, points) {
   const scale = window.devicePixelRatio || 1;
-  canvas.width = WIDTH * scale;
+  const width = canvas.clientWidth || WIDTH;
+  canvas.width = width * scale;
   canvas.height = HEIGHT * scale;
   const context = canvas.getContext("2d");
   context.scale(scale, scale);
   context.strokeStyle = getComputedStyle(canvas).color;
   context.fillStyle = context.strokeStyle;
   context.lineWidth = 1.5;
-  const step = WIDTH / MINUTES;
+  const step = width / MINUTES;
   const first = MINUTES - points.length;
   let drawing = false;
   context.beginPath();

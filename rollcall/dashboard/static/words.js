@@ -47,6 +47,12 @@ export function clock(seconds) {
   return `${then.toLocaleDateString([], { day: "numeric", month: "short" })} ${time}`;
 }
 
+/** A time as a field for date and time wants it. */
+export function local(seconds) {
+  const then = new Date(seconds * 1000);
+  return new Date(then.getTime() - then.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
 const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
 function bytes(value) {

@@ -59,6 +59,11 @@ def test_the_services_can_read_what_they_are_told(tmp_path: Path, wished: Settin
     assert config.load(household.file, {}) == household.settings
 
 
+def test_what_the_dashboard_may_do_is_the_users_wish(tmp_path: Path) -> None:
+    found = told(prepared(tmp_path, Settings.model_validate({"dashboard": {"actions": True}})))
+    assert found["dashboard"]["actions"]
+
+
 def test_a_mail_server_of_the_user_is_used(tmp_path: Path) -> None:
     mail = {"host": "smtp.example", "to": ["a@b.example"], "from": "r@b.example"}
     found = told(prepared(tmp_path, Settings.model_validate({"mail": mail})))
