@@ -166,7 +166,9 @@ def _of_cluster(place: Place, listened: Listened) -> Iterator[Finding]:
 def starting(place: Place) -> ServicesSeen:
     """Give what is known of our services without the broker: how to start them, their mails."""
     identity = identity_of(place.settings.broker)
-    theirs = identity is None or role_of(identity) is Role.ALERTS
+    role = None if identity in {None, place.node} else role_of(identity or "")
+    # A name of no role of ours is one that all services share.
+    theirs = identity is None or role in {Role.ALERTS, Role.NODE}
     return ServicesSeen(
         {},
         time.time(),

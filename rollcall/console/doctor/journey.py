@@ -10,7 +10,7 @@ from rollcall.broker.cluster import HeldReport, NodeState, NodeView, Now, stale_
 from rollcall.broker.messages import Receipt, ServiceOnline
 from rollcall.console.doctor.broker_checks import Failure
 from rollcall.console.doctor.findings import Finding, Verdict
-from rollcall.console.doctor.node_checks import clock_off_s, is_unsynchronized
+from rollcall.console.doctor.node_checks import clock_off, is_unsynchronized
 from rollcall.console.options import EXIT_OUT_OF_REACH
 from rollcall.console.words import age, iso
 
@@ -208,9 +208,9 @@ def _in_database(seen: JourneySeen) -> Iterator[Step]:
 def _beside(seen: JourneySeen) -> Iterator[Step]:
     if seen.view is None:
         return
-    off_s = clock_off_s(seen.view, seen.now)
-    if off_s is not None:
-        yield Step("clock", "warning", f"{age(abs(off_s))} {'ahead' if off_s > 0 else 'behind'}")
+    off = clock_off(seen.view, seen.now)
+    if off is not None:
+        yield Step("clock", "warning", str(off))
     elif is_unsynchronized(seen.view):
         yield Step("clock", "warning", "nothing keeps it right, it says itself")
     if seen.drift:
@@ -283,8 +283,12 @@ def _gone(seen: JourneySeen, view: NodeView) -> Finding:
 def _missing(seen: JourneySeen) -> str:
     if isinstance(seen.stored, Exception):
         return "whether anything is missing cannot be asked"
-    number = sum(gap.last_seq - gap.first_seq + 1 for gap in seen.stored.gaps)
-    return f"{number} reports are missing" if number else "nothing is missing"
+    missing = {True: 0, False: 0}
+    for gap in seen.stored.gaps:
+        missing[gap.state == "open"] += gap.last_seq - gap.first_seq + 1
+    told = [f"{missing[True]} reports are still there"] if missing[True] else []
+    told += [f"{missing[False]} will never come"] if missing[False] else []
+    return ", ".join(told) or "nothing is missing"
 
 
 def _refused(seen: JourneySeen) -> Finding | None:
@@ -338,10 +342,9 @@ def _not_stored(seen: JourneySeen) -> Finding | None:
 def _besides(seen: JourneySeen) -> Finding | None:
     if seen.view is None:
         return None
-    off_s = clock_off_s(seen.view, seen.now)
-    if off_s is not None:
-        word = "ahead" if off_s > 0 else "behind"
-        text = f"it comes all the way, under a wrong time: its clock is {age(abs(off_s))} {word}"
+    off = clock_off(seen.view, seen.now)
+    if off is not None:
+        text = f"it comes all the way, under a wrong time: its clock is {off}"
         remedy = f"ssh {seen.node} sudo timedatectl set-ntp true"
         return Finding(seen.node, "warning", text, remedy=remedy)
     failing = [
