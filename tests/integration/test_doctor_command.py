@@ -32,7 +32,7 @@ SERVICES = {
 VARIABLE = (
     (re.compile(r"/\S*/rollcall-test-[^/\s]+"), "HUB"),
     (re.compile(r"/\S+/rollcall\.db"), "ROLLCALL.DB"),
-    (re.compile(r"stores [\d.]+ reports/s, lag [\d.]+ s"), "stores N reports/s, lag N s"),
+    (re.compile(r"stores [\d.]+ reports/s, lag [\d.]+ s|is there, and has .* yet"), "stores"),
     (re.compile(r"mosquitto \d+\.\d+\.\d+ at \S+,"), "mosquitto VERSION at HOST,"),
     (re.compile(r"\d+\.\d MiB, [\d,]+ MiB free, newest sample \d+s old"), "SIZE, FREE, AGE"),
     (re.compile(r"version \d+\.\d+\.\d+"), "version VERSION"),
@@ -168,6 +168,29 @@ def test_services_at_work_are_not_thrown_out_by_looking(hub: Hub) -> None:
         lost = [one.topic for one in operator.heard() if b'"offline"' in one.payload]
     assert " ok    broker " in done.stdout
     assert done.stdout.isascii()
+    assert not lost
+
+
+def test_on_a_node_its_agent_is_not_thrown_out_by_looking(hub: Hub, tmp_path: Path) -> None:
+    """The node's files lie elsewhere than the hub's, so that there is no operator to be."""
+    identity = hub.broker.opened.identity("n1")
+    files = {"ca_file": identity.authority, "certificate_file": identity.certificate,
+             "key_file": identity.key}  # fmt: skip
+    section: dict[str, object] = {"host": "localhost", "port": hub.broker.port}
+    for key, path in files.items():
+        section[key] = str(tmp_path / path.name)
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+        (tmp_path / path.name).chmod(0o600)
+    file = tmp_path / "rollcall.toml"
+    file.write_text(tomli_w.dumps({"broker": section, "agent": {"node": "n1"}}))
+    with Probe(hub.broker.operator()) as operator:
+        operator.subscribe("rollcall/v1/node/n1/status")
+        operator.heard()
+        done = run(tmp_path, "doctor", "--config", str(file))
+        operator.settle()
+        lost = [one for one in operator.heard() if b'"offline"' in one.payload]
+    assert "it was asked nothing in the name of n1" in done.stdout
+    assert "try: ssh localhost rollcall doctor" in done.stdout
     assert not lost
 
 

@@ -244,6 +244,17 @@ def test_every_remedy_can_be_run_and_the_worst_comes_first(sick: list[Finding]) 
     assert exit_code(sick) == 4
 
 
+def test_a_fleet_document_that_nobody_can_follow_is_found(
+    broker: BrokerUnderTest, tmp_path: Path
+) -> None:
+    stage = Stage(broker.port)
+    stage.node("pi-1", agent=__version__)
+    stage.say("control/fleet", FLEET | {"document": {"rules": {"x": {"kind": "magic"}}}})
+    stage.play()
+    told = findings(configured(tmp_path, broker={"port": broker.port}))
+    require_runnable(found(told, "fleet", "revision 7, published as it is, is invalid").remedy)
+
+
 def test_a_command_for_junk_removes_it(broker: BrokerUnderTest, tmp_path: Path) -> None:
     stage = Stage(broker.port)
     stage.say("node/pi-1/it's odd", b"x")

@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 from rollcall.broker.cluster import Cluster, NodeState, NodeView, Now
 from rollcall.console.doctor.findings import Finding, bounded
-from rollcall.console.words import age, iso
+from rollcall.console.fleet_situation import Situation
+from rollcall.console.words import age, moment
 
 # The time in a report is its scheduled tick, which comes before its arrival.
 AHEAD_S: Final = 2.0
@@ -48,7 +49,7 @@ def nodes(seen: NodesSeen) -> Iterator[Finding]:
             "nodes", "warning", "no node was ever heard here", remedy="rollcall run agent"
         )
         return
-    yield from _presence(views)
+    yield from _presence(views, seen.now.wall_s)
     yield from _clocks(views, seen)
     yield from _collectors(views)
     yield from _waiting(views, seen.now)
@@ -121,12 +122,12 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, _VERSION.findall(version)[:3]))
 
 
-def _presence(views: Sequence[NodeView]) -> Iterator[Finding]:
+def _presence(views: Sequence[NodeView], wall_s: float) -> Iterator[Finding]:
     offline = [
         Finding(
             view.name,
             "offline",
-            f"offline{_since(view)}: {view.reason}{_last_report(view)}",
+            f"offline{_since(view, wall_s)}: {view.reason}{_last_report(view, wall_s)}",
             remedy=f"rollcall doctor --node {view.name}",
         )
         for view in views
@@ -149,13 +150,13 @@ def _presence(views: Sequence[NodeView]) -> Iterator[Finding]:
         yield Finding("nodes", "ok", f"{well} of {len(views)} online")
 
 
-def _since(view: NodeView) -> str:
-    return f" since {iso(view.since)}" if view.since else ""
+def _since(view: NodeView, wall_s: float) -> str:
+    return f" since {moment(view.since, wall_s)}" if view.since else ""
 
 
-def _last_report(view: NodeView) -> str:
+def _last_report(view: NodeView, wall_s: float) -> str:
     newest = max((held.report.time for held in view.reports.values()), default=None)
-    return f", last report {iso(newest)}" if newest else ""
+    return f", last report {moment(newest, wall_s)}" if newest else ""
 
 
 def _clocks(views: Sequence[NodeView], seen: NodesSeen) -> Iterator[Finding]:
@@ -246,6 +247,9 @@ def _fleet(seen: NodesSeen, views: Sequence[NodeView]) -> Iterator[Finding]:
             remedy=f"rollcall doctor --config {shlex.quote(str(seen.admin))}",
         )
         return
+    fault = Situation(fleet, {}, {}).fault
+    if fault is not None:
+        yield Finding("fleet", "critical", fault, remedy="rollcall fleet show")
     there = [view for view in views if view.state in {NodeState.ONLINE, NodeState.STALE}]
     drifts = {view.name: seen.cluster.drift(view) for view in there}
     silent = [view.name for view in there if view.applied is None and drifts[view.name]]
@@ -258,5 +262,5 @@ def _fleet(seen: NodesSeen, views: Sequence[NodeView]) -> Iterator[Finding]:
         text = f"no answer to revision {fleet.revision} yet from {_few(silent)}"
         yield Finding("fleet", "warning", text, remedy=f"rollcall command {silent[0]} ping")
     yield from bounded(found, "nodes do not follow the fleet document", "rollcall fleet show")
-    if fleet is not None and not found and not silent:
+    if fleet is not None and not (fault or found or silent):
         yield Finding("fleet", "ok", f"revision {fleet.revision}, and all that are there follow it")
