@@ -45,6 +45,13 @@ def iso(time_s: float) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def moment(time_s: float, now_s: float) -> str:
+    """Write a moment of the last day, or the next, as `14:02:31 UTC`, any other as `iso`."""
+    if abs(now_s - time_s) < _DAY_S:
+        return f"{dt.datetime.fromtimestamp(time_s, dt.UTC):%H:%M:%S} UTC"
+    return iso(time_s)
+
+
 def printable(text: str) -> str:
     """Escape what a terminal would obey or hide, as TOML does; line ends stay."""
     return "".join(

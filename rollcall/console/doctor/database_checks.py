@@ -29,6 +29,7 @@ class DatabaseSeen:
 
     `where` names it without secrets. `is_named`: somebody chose it, so that it has to be there;
     `health` is what the recorder says, None without one that lives. `root` of the topics.
+    `is_expected_here`: the broker is on this machine, so that the recorder may be, too.
     """
 
     where: str
@@ -38,6 +39,7 @@ class DatabaseSeen:
     health: Mapping[str, Any] | None
     root: str
     is_missing_file: bool = False
+    is_expected_here: bool = True
 
 
 def database(seen: DatabaseSeen) -> Iterator[Finding]:
@@ -87,6 +89,8 @@ def _missing(seen: DatabaseSeen) -> Finding:
     if seen.health is not None and not seen.is_named:
         state = seen.health.get("database", "unknown")
         return Finding("database", "ok", f"not on this machine; its recorder says: {state}")
+    if not seen.is_named and not seen.is_expected_here:
+        return Finding("database", "ok", "not on this machine, and no recorder tells of it")
     return Finding(
         "database",
         "critical",

@@ -27,6 +27,7 @@ from rollcall.console.doctor import (
     stored,
 )
 from rollcall.console.doctor.broker_checks import BrokerSeen, Failure, Validity
+from rollcall.console.doctor.configuration_checks import FileSeen
 from rollcall.console.doctor.findings import Finding, worst_first
 from rollcall.console.doctor.hearing import Listened
 from rollcall.console.doctor.node_checks import NodesSeen
@@ -70,9 +71,7 @@ def examine(
     except ConfigError as error:
         found = [*configuration_checks.mistakes(error.faults), *_host(root)]
         return Examined(worst_first(found))
-    files = looking.configuration_files(place.file, place.settings)
-    files += looking.folder_files(place.folder) if place.folder else []
-    findings = list(configuration_checks.configuration(place.file, files))
+    findings = _of_files(place)
     seen, listened = go_to_broker(place, only=None, wait=wait)
     findings += broker_checks.broker(replace(seen, folder=_of_folder(place)))
     services = _online(listened)
@@ -82,12 +81,26 @@ def examine(
     database = stored.look(
         place.settings.recorder,
         by_unit="recorder" in place.roles,
+        is_expected_here=place.has_broker,
         health=recorder.health if recorder else None,
         root=Topics(place.settings.broker.prefix).root,
     )
     findings += database_checks.database(database)
     findings += _host(root)
     return Examined(worst_first(pasted(findings, options)), place, listened, seen, services)
+
+
+def _of_files(place: Place) -> list[Finding]:
+    def look() -> list[FileSeen]:
+        found = looking.configuration_files(place.file, place.settings)
+        return found + (looking.folder_files(place.folder) if place.folder else [])
+
+    try:
+        files = within(_HOST_WITHIN_S, look)
+    except TimeoutError as error:
+        text = f"the files that it names: {error}"
+        return [Finding("configuration", "unknown", text, remedy="rollcall config check")]
+    return list(configuration_checks.configuration(place.file, files))
 
 
 def pasted(findings: Iterable[Finding], options: Options) -> Iterator[Finding]:
@@ -166,7 +179,9 @@ def _of_cluster(place: Place, listened: Listened) -> Iterator[Finding]:
 def starting(place: Place) -> ServicesSeen:
     """Give what is known of our services without the broker: how to start them, their mails."""
     identity = identity_of(place.settings.broker)
-    theirs = identity is None or role_of(identity) is Role.ALERTS
+    role = None if identity in {None, place.node} else role_of(identity or "")
+    # A name of no role of ours is one that all services share.
+    theirs = identity is None or role in {Role.ALERTS, Role.NODE}
     return ServicesSeen(
         {},
         time.time(),
@@ -175,6 +190,7 @@ def starting(place: Place) -> ServicesSeen:
         by_up=place.by_up,
         mail=place.settings.mail if theirs and place.identities is None else None,
         identities=place.identities,
+        logs=place.logs,
     )
 
 

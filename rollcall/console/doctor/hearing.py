@@ -16,7 +16,7 @@ from rollcall.broker import broker_check
 from rollcall.broker.client.probe import Door, Heard, Probe, knock
 from rollcall.broker.cluster import Cluster, NodeState, Now
 from rollcall.broker.codec import DecodeError
-from rollcall.broker.messages import RECEIPT, Receipt
+from rollcall.broker.messages import RECEIPT, Receipt, ServiceOnline
 from rollcall.broker.session import BrokerError
 from rollcall.broker.topics import ANNOUNCED, Kind, Role, TopicError, Topics, role_of
 from rollcall.console.doctor.broker_checks import BrokerSeen, Failure, Junk, Validity
@@ -28,6 +28,7 @@ from rollcall.service.settings import Broker
 ANSWERS_WITHIN_S: Final = 5.0
 LISTENS_S: Final = 12.0
 _POLL_S: Final = 0.2
+_RECEIPTED_WITHIN_S: Final = 5.0
 _VERSION_TOPIC: Final = "$SYS/broker/version"
 _NUMBERS: Final = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _PEER_TIME: Final = "%b %d %H:%M:%S %Y %Z"
@@ -153,7 +154,10 @@ def _listened(
     probe.subscribe(_VERSION_TOPIC, topics.nodes_filter, *filters)
     folding.take(probe.heard())
     listened.now = now()
-    awaited = [only] if only else needs_listening(NodesSeen(cluster, listened.now, __version__))
+    awaited = needs_listening(NodesSeen(cluster, listened.now, __version__))
+    if only is not None:
+        view = cluster.node(only, listened.now)
+        awaited = [only] if view and view.state in {NodeState.ONLINE, NodeState.STALE} else []
     if awaited:
         with wait(f"listening to {', '.join(awaited[:3])} for up to {LISTENS_S:.0f} s"):
             _listen_on(probe, folding, only)
@@ -179,15 +183,25 @@ def _listen_on(probe: Probe, folding: "_Folding", only: str | None) -> None:
 
 
 def _has_come(listened: Listened, node: str) -> bool:
-    """Say whether a report of `node` was heard live, and its receipt after it."""
+    """Say whether a report of `node` was heard live, and its receipt if one is to be expected."""
     view = listened.cluster.node(node, listened.now)
     live = [
-        held.report.seq
+        (held.arrived_s, held.report.seq)
         for held in (view.reports.values() if view else ())
         if held.arrived_s is not None
     ]
+    if not live:
+        return False
     receipt, _ = listened.receipts.get(node, (None, None))
-    return bool(live) and receipt is not None and receipt.through >= max(live)
+    services = listened.cluster.services.items()
+    stores = any(
+        isinstance(status, ServiceOnline) and role_of(name) is Role.RECORDER
+        for name, status in services
+    )
+    newest_seq = max(seq for _, seq in live)
+    is_receipted = receipt is not None and receipt.through >= newest_seq
+    patience_is_over = listened.now.monotonic_s - min(live)[0] > _RECEIPTED_WITHIN_S
+    return is_receipted or not stores or patience_is_over
 
 
 class _Folding:

@@ -1,6 +1,5 @@
 """The way of one node's readings, from its sensors to the database, and where it stops. Pure."""
 
-import datetime as dt
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,14 +9,13 @@ from rollcall.broker.cluster import HeldReport, NodeState, NodeView, Now, stale_
 from rollcall.broker.messages import Receipt, ServiceOnline
 from rollcall.console.doctor.broker_checks import Failure
 from rollcall.console.doctor.findings import Finding, Verdict
-from rollcall.console.doctor.node_checks import clock_off_s, is_unsynchronized
+from rollcall.console.doctor.node_checks import clock_off, is_unsynchronized
 from rollcall.console.options import EXIT_OUT_OF_REACH
-from rollcall.console.words import age, iso
+from rollcall.console.words import age, iso, moment
 
 if TYPE_CHECKING:
     from rollcall.recorder.checkup import NodeCheckup  # needs SQLAlchemy, which nodes have not
 
-_DAY_S: Final = 86_400
 _BEHIND_S: Final = 60.0
 _LATELY_S: Final = 600.0
 _POWER: Final = {"under_voltage": "under-voltage", "throttled": "throttled"}
@@ -77,7 +75,11 @@ def conclusion(seen: JourneySeen) -> Finding:
         if found is not None:
             return found
     newest = seen.newest
-    what = f"a report taken at {moment(newest.report.time, seen.now)}" if newest else "its status"
+    what = (
+        f"a report taken at {moment(newest.report.time, seen.now.wall_s)}"
+        if newest
+        else "its status"
+    )
     text = f"{what} came all the way into the database"
     return Finding(seen.node, "ok", text, remedy=f"rollcall show {seen.node}")
 
@@ -97,20 +99,12 @@ def document(seen: JourneySeen, end: Finding) -> dict[str, Any]:
     }
 
 
-def moment(time_s: float, now: Now) -> str:
-    """Say a time of the last day as `14:02:31 UTC`, an older one with its date."""
-    told = iso(time_s)
-    if abs(now.wall_s - time_s) < _DAY_S:
-        return f"{dt.datetime.fromtimestamp(time_s, dt.UTC):%H:%M:%S} UTC"
-    return told
-
-
 def _at_node(seen: JourneySeen) -> Iterator[Step]:
     view = seen.view
     if view is None:
         return
     verdict: Verdict = "ok" if view.state is NodeState.ONLINE else _worded(view.state)
-    since = f" since {moment(view.since, seen.now)}" if view.since else ""
+    since = f" since {moment(view.since, seen.now.wall_s)}" if view.since else ""
     reason = f" ({view.reason})" if view.reason else ""
     agent = f", agent {view.info.agent}" if view.info else ""
     model = f" on {view.info.model}" if view.info and view.info.model else ""
@@ -150,7 +144,7 @@ def _at_broker(seen: JourneySeen) -> Iterator[Step]:
     if newest is None:
         yield Step("broker", "warning", f"retains no report of {seen.node}")
         return
-    taken = moment(newest.report.time, seen.now)
+    taken = moment(newest.report.time, seen.now.wall_s)
     if newest.arrived_s is None:
         how = "retained"
     else:
@@ -192,7 +186,7 @@ def _in_database(seen: JourneySeen) -> Iterator[Step]:
         return
     if stored.newest_ts:
         newest_s = max(stored.newest_ts.values()) / 1000
-        yield Step("database", "ok", f"newest sample taken {moment(newest_s, seen.now)}")
+        yield Step("database", "ok", f"newest sample taken {moment(newest_s, seen.now.wall_s)}")
     else:
         yield Step("database", "warning", f"holds no sample of {seen.node}")
     for gap in stored.gaps[:5]:
@@ -201,16 +195,16 @@ def _in_database(seen: JourneySeen) -> Iterator[Step]:
         text = f"{reports} reports from number {gap.first_seq} on: {what}"
         yield Step("database", "ok" if gap.state == "open" else "warning", text)
     for one in stored.refused[:3]:
-        text = f"{one.times} refused, last {moment(one.ts / 1000, seen.now)}: {one.error}"
+        text = f"{one.times} refused, last {moment(one.ts / 1000, seen.now.wall_s)}: {one.error}"
         yield Step("database", "warning", text)
 
 
 def _beside(seen: JourneySeen) -> Iterator[Step]:
     if seen.view is None:
         return
-    off_s = clock_off_s(seen.view, seen.now)
-    if off_s is not None:
-        yield Step("clock", "warning", f"{age(abs(off_s))} {'ahead' if off_s > 0 else 'behind'}")
+    off = clock_off(seen.view, seen.now)
+    if off is not None:
+        yield Step("clock", "warning", str(off))
     elif is_unsynchronized(seen.view):
         yield Step("clock", "warning", "nothing keeps it right, it says itself")
     if seen.drift:
@@ -222,7 +216,7 @@ def _beside(seen: JourneySeen) -> Iterator[Step]:
             yield Step("power", "warning", f"{word} since its host started")
     events = () if isinstance(seen.stored, Exception) else seen.stored.events
     for event in events[:5]:
-        yield Step("event", "ok", f"{moment(event.ts / 1000, seen.now)} {event.kind}")
+        yield Step("event", "ok", f"{moment(event.ts / 1000, seen.now.wall_s)} {event.kind}")
 
 
 def _flag(view: NodeView, name: str) -> bool:
@@ -266,7 +260,7 @@ def _absent(seen: JourneySeen) -> Finding | None:
 
 def _gone(seen: JourneySeen, view: NodeView) -> Finding:
     newest = seen.newest
-    last = f"last report {moment(newest.report.time, seen.now)}, " if newest else ""
+    last = f"last report {moment(newest.report.time, seen.now.wall_s)}, " if newest else ""
     went = _WENT.get(view.reason or "", "then it went offline")
     missing = f"; {_missing(seen)}"
     low = _flag(view, "under_voltage_since_boot") or _flag(view, "under_voltage")
@@ -283,8 +277,12 @@ def _gone(seen: JourneySeen, view: NodeView) -> Finding:
 def _missing(seen: JourneySeen) -> str:
     if isinstance(seen.stored, Exception):
         return "whether anything is missing cannot be asked"
-    number = sum(gap.last_seq - gap.first_seq + 1 for gap in seen.stored.gaps)
-    return f"{number} reports are missing" if number else "nothing is missing"
+    missing = {True: 0, False: 0}
+    for gap in seen.stored.gaps:
+        missing[gap.state == "open"] += gap.last_seq - gap.first_seq + 1
+    told = [f"{missing[True]} reports are still there"] if missing[True] else []
+    told += [f"{missing[False]} will never come"] if missing[False] else []
+    return ", ".join(told) or "nothing is missing"
 
 
 def _refused(seen: JourneySeen) -> Finding | None:
@@ -322,7 +320,11 @@ def _not_stored(seen: JourneySeen) -> Finding | None:
     held_s = max(stored.newest_ts.values(), default=0) / 1000
     if newest is None or newest.report.time - held_s <= _BEHIND_S:
         return None
-    last = f"the newest is of {moment(held_s, seen.now)}" if held_s else "it holds nothing of it"
+    last = (
+        f"the newest is of {moment(held_s, seen.now.wall_s)}"
+        if held_s
+        else "it holds nothing of it"
+    )
     receipt = seen.receipt
     if receipt is not None and receipt.epoch == newest.report.epoch:
         behind = newest.report.seq - receipt.through
@@ -338,10 +340,9 @@ def _not_stored(seen: JourneySeen) -> Finding | None:
 def _besides(seen: JourneySeen) -> Finding | None:
     if seen.view is None:
         return None
-    off_s = clock_off_s(seen.view, seen.now)
-    if off_s is not None:
-        word = "ahead" if off_s > 0 else "behind"
-        text = f"it comes all the way, under a wrong time: its clock is {age(abs(off_s))} {word}"
+    off = clock_off(seen.view, seen.now)
+    if off is not None:
+        text = f"it comes all the way, under a wrong time: its clock is {off}"
         remedy = f"ssh {seen.node} sudo timedatectl set-ntp true"
         return Finding(seen.node, "warning", text, remedy=remedy)
     failing = [

@@ -82,7 +82,7 @@ def only_loopback_listens(host: str, port: int, proc: Path = Path("/proc")) -> b
 
     False for a `host` elsewhere, and where the kernel does not tell.
     """
-    if not _is_loopback_name(host):
+    if not is_loopback_name(host):
         return False
     listening = [*_listening(proc / "net/tcp", port), *_listening(proc / "net/tcp6", port)]
     return bool(listening) and all(_is_loopback(address) for address in listening)
@@ -114,7 +114,8 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _is_loopback_name(host: str) -> bool:
+def is_loopback_name(host: str) -> bool:
+    """Say whether a host name or address means this machine alone."""
     return host == "localhost" or host.startswith("127.") or host == "::1"
 
 

@@ -5,17 +5,19 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from rollcall.broker.cluster import Cluster, NodeState, NodeView, Now
 from rollcall.console.doctor.findings import Finding, bounded
-from rollcall.console.words import age, iso
+from rollcall.console.fleet_situation import Situation
+from rollcall.console.words import age, moment
 
 # The time in a report is its scheduled tick, which comes before its arrival.
 AHEAD_S: Final = 2.0
 BEHIND_S: Final = 15.0
 _WAITING_S: Final = 600.0
 _VERSION: Final = re.compile(r"\d+")
+_NAMED: Final = 5
 _LISTS_NODES: Final = "rollcall status"
 
 
@@ -47,7 +49,7 @@ def nodes(seen: NodesSeen) -> Iterator[Finding]:
             "nodes", "warning", "no node was ever heard here", remedy="rollcall run agent"
         )
         return
-    yield from _presence(views)
+    yield from _presence(views, seen.now.wall_s)
     yield from _clocks(views, seen)
     yield from _collectors(views)
     yield from _waiting(views, seen.now)
@@ -55,8 +57,20 @@ def nodes(seen: NodesSeen) -> Iterator[Finding]:
     yield from _fleet(seen, views)
 
 
-def clock_off_s(view: NodeView, now: Now) -> float | None:
-    """Say by how many seconds a node's clock is ahead (below 0: behind); None: not known, or right.
+class ClockOff(NamedTuple):
+    """By how many seconds a clock is ahead (below 0: behind); `at_least`: it may be more."""
+
+    seconds: float
+    at_least: bool
+
+    def __str__(self) -> str:
+        """Say it: `at least 39s ahead`."""
+        word = "ahead" if self.seconds > 0 else "behind"
+        return f"{'at least ' * self.at_least}{age(abs(self.seconds))} {word}"
+
+
+def clock_off(view: NodeView, now: Now) -> ClockOff | None:
+    """Say by how much a node's clock is off; None: not known, or right.
 
     A report that arrived live bears a time shortly before its arrival. One that was retained may be
     of any age, but not of the future.
@@ -67,12 +81,10 @@ def clock_off_s(view: NodeView, now: Now) -> float | None:
             replayed.append(held.report.time - now.wall_s)
         else:
             live.append(held.report.time - (now.wall_s - (now.monotonic_s - held.arrived_s)))
-    ahead_s = max([*live, *replayed], default=0.0)
-    if ahead_s > AHEAD_S:
-        return ahead_s
     # What was late for another reason is not the newest for long.
-    behind_s = max(live, default=0.0)
-    return behind_s if behind_s < -BEHIND_S else None
+    seconds = max(live or replayed, default=0.0)
+    is_off = seconds > AHEAD_S or (bool(live) and seconds < -BEHIND_S)
+    return ClockOff(seconds, at_least=not live) if is_off else None
 
 
 def needs_listening(seen: NodesSeen) -> list[str]:
@@ -82,7 +94,11 @@ def needs_listening(seen: NodesSeen) -> list[str]:
         for view in seen.views
         if view.state in {NodeState.ONLINE, NodeState.STALE}
         and not any(held.arrived_s is not None for held in view.reports.values())
-        and (view.age_s is None or view.age_s > view.interval_s + BEHIND_S)
+        and (
+            view.age_s is None
+            or view.age_s > view.interval_s + BEHIND_S
+            or clock_off(view, seen.now) is not None
+        )
     ]
 
 
@@ -106,12 +122,12 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, _VERSION.findall(version)[:3]))
 
 
-def _presence(views: Sequence[NodeView]) -> Iterator[Finding]:
+def _presence(views: Sequence[NodeView], wall_s: float) -> Iterator[Finding]:
     offline = [
         Finding(
             view.name,
             "offline",
-            f"offline{_since(view)}: {view.reason}{_last_report(view)}",
+            f"offline{_since(view, wall_s)}: {view.reason}{_last_report(view, wall_s)}",
             remedy=f"rollcall doctor --node {view.name}",
         )
         for view in views
@@ -134,22 +150,21 @@ def _presence(views: Sequence[NodeView]) -> Iterator[Finding]:
         yield Finding("nodes", "ok", f"{well} of {len(views)} online")
 
 
-def _since(view: NodeView) -> str:
-    return f" since {iso(view.since)}" if view.since else ""
+def _since(view: NodeView, wall_s: float) -> str:
+    return f" since {moment(view.since, wall_s)}" if view.since else ""
 
 
-def _last_report(view: NodeView) -> str:
+def _last_report(view: NodeView, wall_s: float) -> str:
     newest = max((held.report.time for held in view.reports.values()), default=None)
-    return f", last report {iso(newest)}" if newest else ""
+    return f", last report {moment(newest, wall_s)}" if newest else ""
 
 
 def _clocks(views: Sequence[NodeView], seen: NodesSeen) -> Iterator[Finding]:
     found = []
     for view in views:
-        off_s = clock_off_s(view, seen.now)
-        if off_s is not None:
-            word = "ahead" if off_s > 0 else "behind"
-            text = f"{view.name} is {age(abs(off_s))} {word}"
+        off = clock_off(view, seen.now)
+        if off is not None:
+            text = f"{view.name} is {off}"
         elif is_unsynchronized(view) and view.state is NodeState.ONLINE and view.name != seen.here:
             text = f"{view.name} says that nothing keeps its clock right"
         else:
@@ -213,8 +228,12 @@ def _versions(views: Sequence[NodeView], ours: str) -> Iterator[Finding]:
 
 
 def _named(names: Sequence[str], versions: dict[str, str]) -> str:
-    told = [f"{name} ({versions[name]})" for name in names[:5]]
-    return ", ".join(told) + (f" and {len(names) - 5} more" if len(names) > len(told) else "")
+    return _few([f"{name} ({versions[name]})" for name in names])
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _fleet(seen: NodesSeen, views: Sequence[NodeView]) -> Iterator[Finding]:
@@ -228,12 +247,20 @@ def _fleet(seen: NodesSeen, views: Sequence[NodeView]) -> Iterator[Finding]:
             remedy=f"rollcall doctor --config {shlex.quote(str(seen.admin))}",
         )
         return
-    drifts = {view.name: seen.cluster.drift(view) for view in views}
+    fault = Situation(fleet, {}, {}).fault
+    if fault is not None:
+        yield Finding("fleet", "critical", fault, remedy="rollcall fleet show")
+    there = [view for view in views if view.state in {NodeState.ONLINE, NodeState.STALE}]
+    drifts = {view.name: seen.cluster.drift(view) for view in there}
+    silent = [view.name for view in there if view.applied is None and drifts[view.name]]
     found = [
         Finding("fleet", "warning", f"{name}: {drift}",
                 remedy=f"rollcall fleet show --effective {name}")
-        for name, drift in drifts.items() if drift
+        for name, drift in drifts.items() if drift and name not in silent
     ]  # fmt: skip
+    if silent and fleet is not None:
+        text = f"no answer to revision {fleet.revision} yet from {_few(silent)}"
+        yield Finding("fleet", "warning", text, remedy=f"rollcall command {silent[0]} ping")
     yield from bounded(found, "nodes do not follow the fleet document", "rollcall fleet show")
-    if fleet is not None and not found:
-        yield Finding("fleet", "ok", f"revision {fleet.revision}, and all nodes follow it")
+    if fleet is not None and not (fault or found or silent):
+        yield Finding("fleet", "ok", f"revision {fleet.revision}, and all that are there follow it")

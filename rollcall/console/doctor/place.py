@@ -1,6 +1,7 @@
 """Where doctor stands: the configuration in force, a broker of our own here, what runs what."""
 
 import os
+import shlex
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,23 @@ class Place:
         return self.folder.folder / "identities"
 
     @property
+    def has_broker(self) -> bool:
+        """Say whether the broker that is meant runs on this machine, as far as its name tells."""
+        host = self.settings.broker.host
+        return self.folder is not None or host.startswith("/") or looking.is_loopback_name(host)
+
+    @property
+    def logs(self) -> Path | None:
+        """Give the folder of the logs of a `rollcall up` that runs."""
+        if not self.by_up or self.file is None:
+            return None
+        try:
+            pid = int((self.file.parent / "lock").read_text("ascii"))
+        except (OSError, ValueError):
+            return None
+        return self.file.parent / "log" if Path(f"/proc/{pid}").exists() else None
+
+    @property
     def admin(self) -> Path:
         """Give the administrator's configuration, which may be another machine's."""
         return (self.identities or default_folder() / "identities") / OPERATOR / "rollcall.toml"
@@ -95,7 +113,9 @@ class Place:
 
     @property
     def start(self) -> str:
-        """Give the command that starts the broker."""
+        """Give the command that starts the broker, or says why it does not start."""
+        if self.logs is not None:
+            return f"tail -n 30 {shlex.quote(str(self.logs / 'broker.log'))}"
         if self.by_up:
             return "rollcall up"
         return start_of(self.folder) if self.folder else "sudo systemctl restart mosquitto"

@@ -9,7 +9,7 @@ from typing import Any, Final
 from rollcall.broker.messages import ServiceOffline, ServiceOnline
 from rollcall.broker.topics import Role, role_of
 from rollcall.console.doctor.findings import Finding, Verdict
-from rollcall.console.words import age, iso
+from rollcall.console.words import age, moment
 from rollcall.service.settings import Mail
 
 _NOT_STORED_S: Final = 120.0
@@ -35,6 +35,7 @@ class ServicesSeen:
     `online_nodes`: how many nodes say that they live. `units`: roles with a unit here. `by_up`:
     `rollcall up` runs them. `mail`: the mail settings, where they are those of the alert service.
     `identities`: the folder with a configuration for each service, where a broker of ours made one.
+    `logs`: the folder of the logs of a `rollcall up` that runs, and starts again what ends.
     """
 
     statuses: Mapping[str, ServiceOnline | ServiceOffline]
@@ -45,11 +46,14 @@ class ServicesSeen:
     by_up: bool = False
     mail: Mail | None = None
     identities: Path | None = None
+    logs: Path | None = None
 
     def start(self, role: str) -> str:
-        """Give the command that starts the service of a role."""
+        """Give the command that starts the service of a role, or says why it does not start."""
         if role in self.units:
             return f"sudo systemctl restart rollcall-{role}"
+        if self.logs is not None:
+            return f"tail -n 30 {shlex.quote(str(self.logs / f'{role}.log'))}"
         if self.by_up:
             return "rollcall up"
         if self.identities is None:
@@ -79,7 +83,7 @@ def _of(seen: ServicesSeen, role: Role) -> dict[str, ServiceOnline | ServiceOffl
 def _offline(
     seen: ServicesSeen, name: str, status: ServiceOffline, verdict: Verdict, why: str
 ) -> Finding:
-    since = f" since {iso(status.since)}" if status.since else ""
+    since = f" since {moment(status.since, seen.wall_s)}" if status.since else ""
     remedy = seen.start(str(role_of(name)))
     return Finding(name, verdict, f"offline{since}: {status.reason}", why=why, remedy=remedy)
 
@@ -117,8 +121,10 @@ def _recorders(seen: ServicesSeen) -> Iterator[Finding]:
 
 
 def _told(health: Mapping[str, Any]) -> str:
-    rate, lag_s = health.get("reports_per_second"), health.get("lag_seconds")
-    return "stores" if rate is None else f"stores {rate} reports/s, lag {lag_s} s"
+    rate, lag_s = _number(health, "reports_per_second"), _number(health, "lag_seconds")
+    if rate and lag_s is not None:
+        return f"stores {rate:g} reports/s, lag {lag_s:.1f} s"
+    return "stores" if health.get("reports") else "is there, and has stored nothing yet"
 
 
 def _recording(seen: ServicesSeen, name: str, status: ServiceOnline) -> Iterator[Finding]:
@@ -145,7 +151,8 @@ def _recording(seen: ServicesSeen, name: str, status: ServiceOnline) -> Iterator
 def _stalled(seen: ServicesSeen, name: str, status: ServiceOnline) -> Iterator[Finding]:
     committed = _number(status.health, "last_commit")
     if seen.online_nodes and seen.wall_s - (committed or status.since) > _NOT_STORED_S:
-        text = f"not recorded since {iso(committed)}" if committed else "has stored nothing yet"
+        since = f"not recorded since {moment(committed, seen.wall_s)}" if committed else ""
+        text = since or "has stored nothing yet"
         yield Finding(
             name,
             "critical",
@@ -194,12 +201,13 @@ def _alert_services(seen: ServicesSeen) -> Iterator[Finding]:
                 remedy="rollcall broker check",
             )
         else:
-            firing = health.get("firing")
-            yield from _well(seen, name, status, "judges" + (f", {firing} fire" if firing else ""))
-        yield from _mail(health)
+            firing = _number(health, "firing") or 0
+            told = {0: "nothing fires", 1: "1 alert fires"}.get(int(firing), f"{firing:.0f} fire")
+            yield from _well(seen, name, status, told)
+        yield from _mail(seen, health)
 
 
-def _mail(health: Mapping[str, Any]) -> Iterator[Finding]:
+def _mail(seen: ServicesSeen, health: Mapping[str, Any]) -> Iterator[Finding]:
     problems = [str(problem) for problem in health.get("problems") or []]
     waits = f"{health.get('queued')} wait, the oldest for {age(_number(health, 'oldest_s'))}"
     why = problems[0] if problems else ""
@@ -213,7 +221,9 @@ def _mail(health: Mapping[str, Any]) -> Iterator[Finding]:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         yield Finding("alerts", "warning", why + more, remedy="rollcall fleet show")
     elif health.get("mail"):
-        yield Finding("mail", "ok", "mails go out, none waits")
+        folder = seen.mail.folder if seen.mail and not seen.mail.host else None
+        where = f"become files in {folder}" if folder else "go out"
+        yield Finding("mail", "ok", f"mails {where}, none waits")
     if _number(health, "dead"):
         text = f"{health['dead']} mails were given up"
         yield Finding("mail", "warning", text, remedy="rollcall alerts list")

@@ -25,9 +25,14 @@ def url_of(settings: Recorder, *, by_unit: bool) -> str:
 
 
 def look(
-    settings: Recorder, *, by_unit: bool, health: Mapping[str, Any] | None, root: str
+    settings: Recorder,
+    *,
+    by_unit: bool,
+    is_expected_here: bool,
+    health: Mapping[str, Any] | None,
+    root: str,
 ) -> DatabaseSeen:
-    """Look at the database; what fails is part of what is given. `health` is a live recorder's."""
+    """Look at the database; what fails is part of what is given; see `DatabaseSeen`."""
     url = url_of(settings, by_unit=by_unit)
     wall_s = time.time()
 
@@ -45,6 +50,7 @@ def look(
         health=health,
         root=root,
         is_missing_file=isinstance(found, Exception) and _is_missing(url),
+        is_expected_here=by_unit or is_expected_here,
     )
 
 

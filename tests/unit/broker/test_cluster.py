@@ -312,6 +312,17 @@ def test_a_node_drifts_until_it_has_applied_the_document_in_force() -> None:
     assert story.drift() is None
 
 
+def test_nobody_drifts_for_whoever_does_not_hear_the_answers_until_one_is_heard() -> None:
+    story = Story()
+    story.cluster.hears_answers = False
+    story.status(0, "online")
+    story.fleet(12, "sha256:12")
+    assert story.drift() is None
+    story.applied(11, "sha256:11")
+    assert story.cluster.hears_answers
+    assert story.drift() == "fleet revision 11, not 12"
+
+
 def test_a_node_that_follows_but_for_a_key_or_refuses_says_why() -> None:
     story = Story()
     story.status(0, "online")

@@ -195,3 +195,12 @@ def test_a_node_that_does_not_follow_the_fleet_document_is_a_warning() -> None:
     shown = {row["node"]: row["fleet"] for row in document(summary, NOW)["nodes"]}
     assert shown["pi-1"] == {"revision": 12, "drift": None}
     assert shown["pi-2"]["drift"] == "has not answered to fleet revision 12"
+
+
+def test_who_cannot_hear_what_nodes_answer_says_so_instead_of_calling_them_adrift() -> None:
+    in_force = (Address(Kind.FLEET), Fleet(revision=12, digest="sha256:12", document={}))
+    cluster = cluster_of(online("pi-1"), in_force)
+    cluster.hears_answers = False
+    summary = summarize(cluster, NOW)
+    assert [(row.verdict, row.remark) for row in summary.rows] == [("ok", "")]
+    assert "whether nodes follow revision 12 cannot be known" in summary.remarks[0]
