@@ -6,6 +6,7 @@ ROLLCALL_WRITE_GOLDEN set they are written anew; read the difference.
 
 import io
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from typing import Final
 import pytest
 
 from rollcall.console.__main__ import main
+from tests.support.command_lines import Shown, shown_everywhere
 from tests.support.small_cluster import STORY, SmallCluster, small_cluster
 from tests.support.waiting import wait_until
 
@@ -230,3 +232,51 @@ def test_top_in_a_pipe_tells_lines_until_it_is_interrupted(cluster: SmallCluster
             wait_until(lambda: expected in output.read_text("utf-8"), 20, what=expected)  # noqa: B023 - within
             top.send_signal(signal.SIGINT)
             assert top.wait(20) == 130
+
+
+SAFE: Final = re.compile(
+    r"(status|show|history|command|export|backup|config (show|check|explain)|dashboard link"
+    r"|fleet (check|diff|show)|alerts (list|check|try|test)|service status)\b"
+    r"|(restore|prune|db upgrade|service install|node remove|broker init)\b.* --dry-run\b"
+    r"|(man|completion)\b"
+)
+DOCUMENTED: Final = [
+    each for each in shown_everywhere() if not each.inline and SAFE.match(" ".join(each.words))
+]
+
+
+def in_the_small_cluster(shown: Shown) -> list[str]:
+    """Give the words with the names of what is there in the place of those of the document."""
+    names = {"demo-3": "pi-1", "pi-3": "pi-1", "/media/usb/rollcall.backup": "rollcall.backup"}
+    words = [names.get(word, word) for word in shown.words]
+    if "--config" in words:
+        at = words.index("--config")
+        words[at : at + 2] = []
+    return [*words, *(["--yes"] if words[0] in {"export", "backup"} else [])]
+
+
+def test_the_documents_show_enough_to_run() -> None:
+    assert len(DOCUMENTED) > 20
+
+
+@pytest.mark.parametrize("shown", DOCUMENTED, ids=str)
+def test_what_the_documents_show_runs(
+    cluster: SmallCluster,
+    shown: Shown,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = in_the_small_cluster(shown)
+    if words[0] == "restore":
+        cluster.run("backup", "rollcall.backup", "--yes")
+    monkeypatch.chdir(cluster.folder)
+    monkeypatch.setattr(sys, "argv", ["rollcall", *words])
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    for name, value in cluster.environment.items():
+        monkeypatch.setenv(name, value)
+    code = main()
+    told = capsys.readouterr()
+    # 1 is for what is not on this machine, such as a broker of its own.
+    assert code in {0, 1, 3, 4}, told.err
+    assert "Traceback" not in told.err
+    assert told.out or "\ntry: " in told.err
