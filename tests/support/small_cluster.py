@@ -65,8 +65,9 @@ STORY: Final = ("--since", "2025-12-31T20:00Z", "--until", "2026-01-01T03:05Z")
 class SmallCluster:
     """What a user has in front of them: `run` gives what a command writes and its exit code."""
 
-    def __init__(self, folder: Path, cluster: ClusterUnderTest) -> None:
+    def __init__(self, folder: Path, cluster: ClusterUnderTest, agent: ProgramUnderTest) -> None:
         self.folder = folder
+        self.agent = agent
         self.cluster = cluster
         self.story = f"sqlite:///{folder / 'story.db'}"
         self.environment = {
@@ -168,18 +169,23 @@ def _put_into_force(broker: BrokerUnderTest) -> None:
         broker.publish(TOPICS.topic(Kind.APPLIED, name), applied, retain=True)
 
 
+def publish_disk(broker: BrokerUnderTest, used_percent: float) -> None:
+    """Say how full the disk of `nas-1` is."""
+    disk = {
+        "epoch": EPOCH, "seq": int(100 * used_percent), "time": time.time(), "interval": 3600,
+        "instances": {"/": {"used_percent": used_percent, "free_bytes": 1_000_000_000}},
+    }  # fmt: skip
+    report = Report.model_validate(disk)
+    broker.publish(TOPICS.topic(Kind.METRICS, "nas-1", "disk"), encode(report), retain=True)
+
+
 def _publish_others(broker: BrokerUnderTest) -> None:
     for name in ("nas-1", "pi-7"):
         announce(broker, name, time=1_767_225_600)
         # It says that it speaks once an hour, so that its silence is none while the tests run.
         birth = Online(since=time.time(), session=1, epoch=EPOCH, interval=3600, seq=1)
         broker.publish(TOPICS.topic(Kind.STATUS, name), encode(birth), retain=True)
-    disk = {
-        "epoch": EPOCH, "seq": 9, "time": time.time(), "interval": 3600,
-        "instances": {"/": {"used_percent": 97.1, "free_bytes": 1_000_000_000}},
-    }  # fmt: skip
-    report = Report.model_validate(disk)
-    broker.publish(TOPICS.topic(Kind.METRICS, "nas-1", "disk"), encode(report), retain=True)
+    publish_disk(broker, 97.1)
     lost = Offline(reason="lost", session=1, epoch=EPOCH)
     broker.publish(TOPICS.topic(Kind.STATUS, "pi-7"), encode(lost), retain=True)
 
@@ -200,7 +206,7 @@ def small_cluster() -> Iterator[SmallCluster]:
         wait_until(lambda: cluster.status("service/alerts/status"), what="the alert service")
         _publish_others(broker)
         arguments = ["--config", str(cluster.file), "--simulate", "1"]
-        opened.enter_context(ProgramUnderTest("rollcall.node_agent", folder, arguments=arguments))
-        found = SmallCluster(folder, cluster)
+        agent = ProgramUnderTest("rollcall.node_agent", folder, arguments=arguments)
+        found = SmallCluster(folder, cluster, opened.enter_context(agent))
         found.ready()
         yield found
