@@ -67,7 +67,8 @@ def shared(command: _Command) -> _Command:
     for option in (
         click.option(
             "--config",
-            type=click.Path(dir_okay=False, path_type=Path),
+            # Whether it can be read is the reader's to say, with exit code 78.
+            type=click.Path(dir_okay=False, readable=False, path_type=Path),
             metavar="FILE",
             help="The configuration file; default: the first one found.",
             expose_value=False,

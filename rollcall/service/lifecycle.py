@@ -66,7 +66,9 @@ def run(
         _say(f"error: {error}")
         return EXIT_CONFIGURATION
     except Exception as error:  # noqa: BLE001 - the one place of a process where any fault ends
-        if isinstance(error, (AlreadyRunningError, *expected)):
+        if isinstance(error, AlreadyRunningError):
+            _say(f"error: {error}\ntry: rollcall status, to look at what it does")
+        elif isinstance(error, expected):
             _say(f"error: {error}")
         else:
             _log.exception("stopped by a fault of its own")

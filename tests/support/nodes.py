@@ -15,7 +15,7 @@ def birth() -> bytes:
     return encode(Online(since=time.time(), session=1, epoch=EPOCH, interval=1, seq=1))
 
 
-def announce(broker: BrokerUnderTest, name: str, first_seq: int = 2, **further: str) -> None:
+def announce(broker: BrokerUnderTest, name: str, first_seq: int = 2, **further: object) -> None:
     """Say what a node says: birth, facts, one report of CPU and one of memory."""
     broker.publish(TOPICS.topic(Kind.STATUS, name), birth(), retain=True)
     info = Info(hostname=name, agent="1.0.0", interval=10, cpus=4)
