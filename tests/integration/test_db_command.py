@@ -36,7 +36,7 @@ main()
 """
 PLACES = {
     "the copy is whole and has its name not yet": "pathlib:Path.rename",
-    "the first step is taken": "rich.progress:Progress.advance",
+    "the first step is taken": "alembic.runtime.migration:HeadMaintainer.update_to_step",
     "all steps are taken and nothing is committed": "rollcall.recorder.views:create_all",
 }
 
