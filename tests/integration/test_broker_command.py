@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -53,6 +54,11 @@ def init(folder: Path, *arguments: str) -> str:
     done = rollcall("broker", "init", "--folder", str(folder), *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as knocking:
+        return knocking.connect_ex(str(path)) == 0
 
 
 def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -169,7 +175,7 @@ def test_a_user_without_rights_has_a_broker_too(base: Path) -> None:
     command = [*AS_NOBODY, "run", "--folder", folder]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) as process:
         try:
-            wait_until((base / "broker/state/operator.sock").exists, what="the broker")
+            wait_until(lambda: listens(base / "broker/state/operator.sock"), what="the broker")
         finally:
             process.terminate()
         assert process.wait(10) == 0
@@ -183,7 +189,7 @@ def test_run_makes_the_users_own_broker_where_there_is_none(base: Path) -> None:
     made = base / "data/rollcall/broker"
     with subprocess.Popen([*AS_NOBODY, "run"], stdout=subprocess.PIPE, env=environment) as process:
         try:
-            wait_until((made / "state/operator.sock").exists, what="the broker")
+            wait_until(lambda: listens(made / "state/operator.sock"), what="the broker")
         finally:
             process.terminate()
         said, _ = process.communicate()
@@ -321,7 +327,7 @@ def test_an_existing_mosquitto_gets_a_drop_in_and_hears_what_it_changes(base: Pa
         try:
             broker = BrokerFolder.open(base / "broker")
             wait_until(lambda: broker.running() == process.pid, what="their pid file")
-            wait_until((base / "broker/state/operator.sock").exists, what="the operator's socket")
+            wait_until(lambda: listens(base / "broker/state/operator.sock"), what="the broker")
             assert is_restricting(broker)
             with pytest.raises(RefusedError), Probe(Door(port=plain)):
                 pass

@@ -2,6 +2,8 @@
 
 import socket
 import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rollcall.broker.mosquitto import PrivateMosquitto, free_port
@@ -33,8 +35,7 @@ class BrokerUnderTest(PrivateMosquitto):
         command = ["mosquitto_sub", "-p", str(self.port), "-V", "311", "-q", "1", "-v"]
         command += ["-t", topic_filter, "-W", str(seconds)]
         command += [] if first is None else ["-C", str(first)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        pairs = (line.partition(" ") for line in done.stdout.splitlines())
+        pairs = (line.partition(" ") for line in _output_of(command, seconds + 10).splitlines())
         return [(topic, payload) for topic, _, payload in pairs]
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
@@ -47,3 +48,14 @@ class BrokerUnderTest(PrivateMosquitto):
     def _listens(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex((self.endpoint.host, self.port)) == 0
+
+
+def _output_of(command: Sequence[str], within_s: float) -> str:
+    """Run `mosquitto_sub`; again when its time ran out as it connected: then it waits for ever."""
+    for _ in range(3):
+        with suppress(subprocess.TimeoutExpired):
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, timeout=within_s
+            )
+            return done.stdout
+    raise AssertionError(f"{command} does not end")
