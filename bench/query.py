@@ -22,7 +22,7 @@ from sqlalchemy.engine import Connection
 from bench.filled import METRICS, fill, node_name
 from rollcall.recorder import overviews, queries
 from rollcall.recorder.queries import reading
-from rollcall.recorder.rollups import DAY_MS, HOUR_MS
+from rollcall.recorder.rollups import DAY_MS, HOUR_MS, closable_before
 from tests.support.postgresql import PostgresqlUnderTest
 
 _NODES: Final = text("SELECT node, state, reason, since, last_seen, silent_seconds FROM nodes")
@@ -42,6 +42,13 @@ def _questions(nodes: int, last: int) -> dict[str, _Question]:
     def node() -> str:
         return node_name(chance.randint(1, nodes))
 
+    def compared(stop: int) -> _Question:
+        return lambda connection: len(
+            overviews.compared(connection, chance.choice(METRICS), stop - HOUR_MS, stop, _COLUMNS)[
+                1
+            ]
+        )
+
     def series(window_ms: int) -> _Question:
         return lambda connection: len(
             queries.curve(
@@ -53,11 +60,8 @@ def _questions(nodes: int, last: int) -> dict[str, _Question]:
         "state of all nodes": lambda connection: len(connection.execute(_NODES).fetchall()),
         "newest values of one node": lambda connection: len(queries.latest(connection, node())),
         **{f"one series, {name}": series(width) for name, width in _WINDOWS.items()},
-        "one metric of all nodes, an hour": lambda connection: len(
-            overviews.compared(
-                connection, chance.choice(METRICS), last - HOUR_MS, last + 1, _COLUMNS
-            )[1]
-        ),
+        "one metric of all nodes, the last hour": compared(last + 1),
+        "one metric of all nodes, the hour before it": compared(closable_before(last)),
         "three metrics of all nodes at a moment": lambda connection: len(
             overviews.values_at(connection, METRICS[:3], last - chance.randrange(HOUR_MS))
         ),

@@ -54,7 +54,7 @@ SERVICE: Final = "recorder"
 RECEIVE_MAXIMUM: Final = 8000
 _SESSION_EXPIRY_S: Final = 3600
 _BATCH_AGE_S: Final = 1.0
-_BATCH_MESSAGES: Final = RECEIVE_MAXIMUM // 4
+_BATCH_MESSAGES: Final = RECEIVE_MAXIMUM // 2
 # Redelivery on a new connection repeats what waits here; only a database that stays away over
 # several connections fills it, and then what goes first can no longer be acknowledged anyway.
 _MAX_WAITING: Final = 2 * RECEIVE_MAXIMUM
