@@ -207,10 +207,12 @@ class Display:
 
     def _note_heard(self, address: Address, now: Now, *, replayed: bool) -> None:
         if address.kind is Kind.METRICS:
-            report = self._cluster.newest_report(address.name, address.leaf)
+            source = (address.name, address.leaf)
+            report = self._cluster.newest_report(*source)
             if report is not None and report.fields is not None:
-                source = (address.name, address.leaf)
                 self._listening.came(source, report.interval, replayed=replayed)
+            else:
+                self._listening.left(source)
         elif address.kind is Kind.INFO:
             node = self._cluster.node(address.name, now)
             intervals_s = node.info.collectors if node is not None and node.info else {}
