@@ -317,6 +317,7 @@ class BrokerClient:
             manual_ack=self._session.manual_acknowledgement,
         )
         paho.suppress_exceptions = True
+        paho.gather_s = self._session.gather_s
         paho.max_queued_messages_set(_MAX_UNACKNOWLEDGED + 10)
         paho.on_pre_connect = guarded(self._on_pre_connect)
         paho.on_connect = guarded(self._on_connect)
