@@ -75,6 +75,7 @@ class Session:
     `ends_at_once`: the session ends with the connection, and the last will comes without delay.
     `receive_maximum` bounds what is under way to us unacknowledged (None: the broker's 20).
     `manual_acknowledgement`: nothing is acknowledged but by `acknowledge`.
+    `gather_s` is how long a message may wait for others, where there are many and none is urgent.
     """
 
     expiry_s: int = 0
@@ -82,3 +83,4 @@ class Session:
     receive_maximum: int | None = None
     manual_acknowledgement: bool = False
     inbox_limit: int = 20_000
+    gather_s: float = 0.0

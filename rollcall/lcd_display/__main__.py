@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from rollcall import __version__
 from rollcall.broker.announcement import ServiceAnnouncement
 from rollcall.broker.client import BrokerClient
-from rollcall.broker.session import BrokerError
+from rollcall.broker.session import BrokerError, Session
 from rollcall.broker.topics import Topics
 from rollcall.lcd_display.assembly import name_lock, own_node, presenter, screen_thread
-from rollcall.lcd_display.display import Display, subscriptions
+from rollcall.lcd_display.display import GATHER_S, Display, subscriptions
 from rollcall.lcd_display.lcd_thread import LcdThread
 from rollcall.lcd_display.night import Night
 from rollcall.service import lifecycle
@@ -48,6 +48,7 @@ def serve(settings: Settings, arguments: argparse.Namespace, stop: threading.Eve
         client_id=settings.lcd.name,
         subscriptions=subscriptions(topics),
         announcement=announcement,
+        session=Session(gather_s=GATHER_S),
         watchdog=lambda: notifier.beat(lambda: _status(client, lcd)),
     )
     with ExitStack() as opened:

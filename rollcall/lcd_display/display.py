@@ -38,7 +38,7 @@ _SOON_S: Final = 0.1
 _BEAT_AT_MOST_EVERY_S: Final = 1.0
 _COMPLAINTS: Final = 1000
 _TOPICS_REMEMBERED: Final = 50_000
-_GATHER_S: Final = 0.1
+GATHER_S: Final = 0.1
 _AT_ONE_DRAUGHT: Final = 1000
 _SETTLED_AFTER_S: Final = 3.0
 HEARD: Final = ("cpu", "memory", "temperature")
@@ -155,7 +155,7 @@ class Display:
         """Give what has come; to wait for each message by itself would cost more than it does."""
         item = client.receive(_LISTEN_S)
         if item is not None:
-            time.sleep(_GATHER_S)
+            time.sleep(GATHER_S)
         for _ in range(_AT_ONE_DRAUGHT):
             if item is None:
                 return
@@ -207,10 +207,12 @@ class Display:
 
     def _note_heard(self, address: Address, now: Now, *, replayed: bool) -> None:
         if address.kind is Kind.METRICS:
-            report = self._cluster.newest_report(address.name, address.leaf)
+            source = (address.name, address.leaf)
+            report = self._cluster.newest_report(*source)
             if report is not None and report.fields is not None:
-                source = (address.name, address.leaf)
                 self._listening.came(source, report.interval, replayed=replayed)
+            else:
+                self._listening.left(source)
         elif address.kind is Kind.INFO:
             node = self._cluster.node(address.name, now)
             intervals_s = node.info.collectors if node is not None and node.info else {}

@@ -40,6 +40,10 @@ class Listening:
         if not replayed:
             self._came.add(source)
 
+    def left(self, source: Source) -> None:
+        """Note that there are no numbers any more."""
+        self._intervals_s.pop(source, None)
+
     def changed(self, source: Source, interval_s: float) -> None:
         """Note that a source has another interval from now on."""
         if source in self._intervals_s:

@@ -8,6 +8,7 @@ import ctypes
 import os
 import struct
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from rollcall.node_agent.schedule import Moment
@@ -26,11 +27,16 @@ def kernel_error_s() -> float:
     Raises OSError where reading it is not allowed.
     """
     timex = ctypes.create_string_buffer(_TIMEX_BYTES)
-    if ctypes.CDLL(None, use_errno=True).adjtimex(timex) < 0:
+    if _c_library().adjtimex(timex) < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), "adjtimex")
     microseconds: int = struct.unpack_from(_UP_TO_MAXERROR, timex)[3]
     return microseconds / 1e6
+
+
+@cache
+def _c_library() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def is_synchronized(error_s: float | None, *, marked: bool, wall_s: float) -> bool:

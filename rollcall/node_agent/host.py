@@ -4,7 +4,6 @@ A real, a recorded and a simulated host look the same through it.
 """
 
 import os
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +15,6 @@ from rollcall.node_agent.schedule import Moment
 
 _CHUNK_BYTES: Final = 64 * 1024
 _MAX_ANSWER_BYTES: Final = 1024 * 1024
-# The kernel hands such a file out whole, as it does all of sysfs: no second read for its end.
-_PROCESS_STAT: Final = re.compile(r"/proc/\d+/stat")
 TIME_SERVICE_MARK: Final = "/run/systemd/timesync/synchronized"
 
 
@@ -107,7 +104,8 @@ class LinuxHost:
         descriptor = os.open(self._prefix + path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             text = os.read(descriptor, _CHUNK_BYTES)
-            if not path.startswith("/sys/") and _PROCESS_STAT.fullmatch(path) is None:
+            # The kernel hands these out whole: no second read for their end.
+            if not path.startswith("/sys/") and not _is_of_process(path):
                 while part := os.read(descriptor, _CHUNK_BYTES):
                     text += part
         finally:
@@ -165,6 +163,11 @@ class LinuxHost:
 
     def _below_root(self, path: str) -> Path:
         return self._root / path.lstrip("/")
+
+
+def _is_of_process(path: str) -> bool:
+    """Say whether this is `/proc/<pid>/stat`."""
+    return path.endswith("/stat") and path != "/proc/stat"
 
 
 def moment(host: Host) -> Moment:

@@ -7,6 +7,7 @@ import json
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Final, Protocol, TypeVar
 
 from pydantic import JsonValue
@@ -75,6 +76,7 @@ class Outgoing:
             client=client,
             jitter=lambda: random.uniform(1.0, 1.5),  # noqa: S311 - spreads load, no secret
         )
+        self._topic_of = cache(lambda collector: topics.topic(Kind.METRICS, node, collector))
         self._newest: dict[str, Stored] = {}
         self._unheard_events: list[Stored] = []
         self._forsaken: list[tuple[str, Span]] = []
@@ -111,8 +113,7 @@ class Outgoing:
     def drop(self, collector: str) -> None:
         """Take back what is retained of a collector that is switched off."""
         if self._newest.pop(collector, None) is not None:
-            topic = self._topics.topic(Kind.METRICS, self._node, collector)
-            self._client.publish(topic, b"", retain=True)
+            self._client.publish(self._topic_of(collector), b"", retain=True)
 
     def remember(self, memory: Memory, text: str, now: Taken) -> None:
         """Remember a text of this host for the next start."""
@@ -241,7 +242,7 @@ class Outgoing:
 
     def _publish_newest(self, collector: str) -> None:
         self._client.publish(
-            self._topics.topic(Kind.METRICS, self._node, collector),
+            self._topic_of(collector),
             self._report(self._newest[collector]).encode(),
             retain=True,
             expiry_s=branch_of(Kind.METRICS).expiry_s,

@@ -35,6 +35,7 @@ def make(client_id: str, endpoint: Endpoint, session: Session) -> TurningClient:
         manual_ack=session.manual_acknowledgement,
     )
     paho.suppress_exceptions = True
+    paho.gather_s = session.gather_s
     return paho
 
 

@@ -10,7 +10,7 @@ that have ended is lost.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, Final, NamedTuple
@@ -40,6 +40,7 @@ _STATES: Final = {"R": "running", "S": "sleeping", "I": "sleeping", "D": "blocke
 
 # After the name, up to the last that is read.
 _COLUMNS: Final = 22
+_COLUMNS_OF_STATE: Final = 18
 
 Id = tuple[int, int]
 Snapshot = dict[Id, "Process"]
@@ -115,15 +116,14 @@ class Processes:
         if not sees_all(host):
             return Found(error=f"denied: {HIDDEN}")
         cores, forks = parse_stat(host.read("/proc/stat"))
+        forked = Counters(at_s, {"forks": float(forks)})
+        forks_before, self._forks_before = self._forks_before, forked
+        rates = {f"{name}_per_second": n for name, n in per_second(forks_before, forked).items()}
+        if not self._groups:
+            return Found(totals(parse_state(text) for _, text in _lines(host)) | rates)
         found = read_all(host)
         now = Counters(at_s, {key: float(each.ticks) for key, each in found.items()})
         before, self._before = self._before, now
-        forked = Counters(at_s, {"forks": float(forks)})
-        forks_before, self._forks_before = self._forks_before, forked
-        fields = totals(found.values())
-        fields |= {f"{name}_per_second": n for name, n in per_second(forks_before, forked).items()}
-        if not self._groups:
-            return Found(fields)
         machine = _Machine(
             cores * host.ticks_per_second,
             host.page_bytes,
@@ -131,7 +131,7 @@ class Processes:
         )
         self._look_at_arguments(host, found, at_s)
         return Found(
-            fields,
+            totals((each.state, each.threads) for each in found.values()) | rates,
             {
                 name: _sums(self._members(found, patterns), before, now, machine)
                 for name, patterns in self._groups.items()
@@ -187,6 +187,17 @@ def parse(text: str) -> Process:
     )
 
 
+def parse_state(text: str) -> tuple[str, int]:
+    """Take only the state and the number of threads from the `stat` of a process.
+
+    For a host without groups, where taking all of it apart is for nothing. Raises ValueError.
+    """
+    columns = text.rpartition(")")[2].split(maxsplit=_COLUMNS_OF_STATE)
+    if len(columns) < _COLUMNS_OF_STATE:
+        raise ValueError("a line of /proc/<pid>/stat is too short")
+    return columns[0], int(columns[17])
+
+
 def parse_stat(text: str) -> tuple[int, int]:
     """Give from `/proc/stat` how many processors there are, and the forks since the start.
 
@@ -198,15 +209,15 @@ def parse_stat(text: str) -> tuple[int, int]:
     return len(re.findall(r"^cpu\d+ ", text, re.MULTILINE)) or 1, int(forks[1])
 
 
-def totals(processes: Iterable[Process]) -> dict[str, Number]:
-    """Count processes by their state, and threads."""
+def totals(processes: Iterable[tuple[str, int]]) -> dict[str, Number]:
+    """Count processes by their state, and threads; each is given as both."""
     fields: dict[str, Number] = {"total_processes": 0, "total_threads": 0}
     fields |= {f"{state}_processes": 0 for state in _STATES.values()}
-    for each in processes:
+    for state, threads in processes:
         fields["total_processes"] += 1
-        fields["total_threads"] += each.threads
-        if each.state in _STATES:
-            fields[f"{_STATES[each.state]}_processes"] += 1
+        fields["total_threads"] += threads
+        if state in _STATES:
+            fields[f"{_STATES[state]}_processes"] += 1
     return fields
 
 
@@ -241,15 +252,20 @@ def sees_all(host: Host) -> bool:
 def read_all(host: Host) -> Snapshot:
     """Read `/proc/<pid>/stat` of all processes, by number and start. Raises OSError."""
     found = {}
+    for pid, text in _lines(host):
+        each = parse(text)
+        found[pid, each.started_ticks] = each
+    return found
+
+
+def _lines(host: Host) -> Iterator[tuple[int, str]]:
     for name in host.listing("/proc"):
         if name.isdecimal():
             try:
-                each = parse(host.read(f"/proc/{name}/stat"))
+                yield int(name), host.read(f"/proc/{name}/stat")
             except OSError:
                 # It has ended meanwhile.
                 continue
-            found[int(name), each.started_ticks] = each
-    return found
 
 
 def _arguments(host: Host, pid: int) -> str:

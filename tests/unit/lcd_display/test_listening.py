@@ -99,6 +99,23 @@ def test_a_node_that_falls_silent_is_waited_for_as_long_as_its_numbers_hold_and_
     assert sum(listened[75:]) / 225 == pytest.approx(1 / 3, abs=0.05)
 
 
+def test_a_sensor_that_is_gone_is_not_waited_for() -> None:
+    listening = Listening()
+    everything = [(f"n{node}", name) for node in range(NODES) for name in COLLECTORS]
+    gone = everything[0]
+
+    def is_heard_out(sources: list[tuple[str, str]], began_s: int) -> bool:
+        assert listening.is_due(began_s)
+        for source in sources:
+            listening.came(source, 10, replayed=False)
+        return not listening.is_due(began_s + 10)
+
+    assert is_heard_out(everything, 0)
+    listening.changed(gone, 3600)
+    listening.left(gone)
+    assert is_heard_out(everything[1:], 30)
+
+
 def test_an_interval_that_becomes_longer_is_listened_to_as_long() -> None:
     listening = Listening()
     listened, _ = Cluster(10).follow(listening, 21)
