@@ -210,7 +210,7 @@ def test_what_went_wrong_is_told_in_order(visitor: Visitor, pi_3: float) -> None
     told = [" ".join(line.split()) for line in lines]
     wanted = (
         "pi-3 critical: disk_full: disk / is full (4 m)",
-        "all nodes not recorded: nothing was recorded of any node (",
+        "all nodes: nothing was recorded of any node (",
         "pi-4 offline: lost (goes on",
     )
     places = [[line.find(words) >= 0 for line in told].index(True) for words in wanted]

@@ -4,7 +4,7 @@ import { Chart } from "./chart.js";
 import { h, say } from "./dom.js";
 import { remember, WINDOWS, windowOf } from "./place.js";
 import { lines } from "./story.js";
-import { clock } from "./words.js";
+import { clock, whyMissing } from "./words.js";
 
 const USUAL = ["cpu.percent", "memory.used_percent", "temperature.cpu_celsius", "load.load1"];
 const USUAL_BY_INSTANCE = ["disk.used_percent", "network.receive_bytes_per_second", "network.transmit_bytes_per_second"];
@@ -138,6 +138,5 @@ export class HistoryPanel {
 }
 
 function gapWords({ first, last, state }) {
-  const reports = first === last ? `Report ${first} is` : `Reports ${first} to ${last} are`;
-  return state === "open" ? `${reports} missing and may still come.` : `${reports} lost for ever (${state}).`;
+  return `${first === last ? `Report ${first}` : `Reports ${first} to ${last}`}: ${whyMissing(state)}.`;
 }

@@ -4,7 +4,7 @@ import { allowed, buttons } from "./actions.js";
 import { h, say } from "./dom.js";
 import { HistoryPanel } from "./history_panel.js";
 import { ProcessesPanel } from "./processes_panel.js";
-import { clock, condition, figure, labels, span } from "./words.js";
+import { clock, condition, figure, labels, SEVERITIES, span } from "./words.js";
 
 const FACTS = [
   ["hostname", "Host name"],
@@ -98,7 +98,7 @@ export class NodeView {
     this.told = told;
     this.processes.load();
     const line = (alert) => alertLine(alert, buttons(this.mayAct, this.name, alert));
-    this.alerts.replaceChildren(...node.alerts.map(line));
+    this.alerts.replaceChildren(...[...node.alerts].sort(byUrgency).map(line));
   }
 
   repaint() {
@@ -137,6 +137,10 @@ export class NodeView {
     if (this.details.units[`${collector}.${field}`] !== "flag") return figure(field, value);
     return { 0: "no", 1: "yes" }[value] ?? figure(field, value);
   }
+}
+
+function byUrgency(a, b) {
+  return (b.state === "firing") - (a.state === "firing") || SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity);
 }
 
 function alertLine(alert, actions) {

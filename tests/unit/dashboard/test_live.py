@@ -11,6 +11,7 @@ from rollcall.broker.messages import (
     Offline,
     Online,
     Report,
+    ServiceOffline,
     ServiceOnline,
     encode,
 )
@@ -231,3 +232,15 @@ def test_trends_from_before_the_start_come_to_those_who_look_and_to_nodes_that_c
     frame = story.delta(viewer, 5)
     assert frame is not None
     assert frame["trends"] == {"pi-4": [30, 40]}
+
+
+def test_a_lost_recorder_is_lost_since_we_heard_so() -> None:
+    story = Story()
+    online = ServiceOnline(since=START, version="1.0.0", health={})
+    story.say(1, Kind.SERVICE_STATUS, "recorder", message=online)
+    viewer, _ = story.join(2)
+    story.say(30, Kind.SERVICE_STATUS, "recorder", message=ServiceOffline(reason="lost"))
+    frame = story.delta(viewer, 31)
+    assert frame is not None
+    recorder = frame["around"]["services"]["recorder"]
+    assert (recorder["reason"], recorder["since"]) == ("lost", START + 30)
