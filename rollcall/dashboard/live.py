@@ -22,7 +22,7 @@ from rollcall.dashboard import cards
 from rollcall.dashboard.trend import TREND, Trend
 
 _COLLECTOR, _, _FIELD = TREND.partition(".")
-_OF_NODES: Final = frozenset({Kind.STATUS, Kind.INFO, Kind.METRICS, Kind.ALERT})
+_OF_NODES: Final = frozenset({Kind.STATUS, Kind.INFO, Kind.METRICS, Kind.APPLIED, Kind.ALERT})
 
 
 @dataclass(eq=False, slots=True)
@@ -183,7 +183,8 @@ class Live:
         view = self.cluster.node(name, now)
         if view is None:
             return None
-        return {**self._card(view, now), **cards.details(view, now)}
+        drift = self.cluster.drift(view)
+        return {**self._card(view, now), **cards.details(view, drift, now)}
 
     def _frame(
         self,

@@ -164,6 +164,8 @@ function factRows(node) {
   if (info.description) rows.push(["Description", info.description]);
   const labels = Object.entries(info.labels ?? {});
   if (labels.length > 0) rows.push(["Labels", labels.map(([key, value]) => `${key}=${value}`).join(", ")]);
+  const fleet = node.fleet.drift ?? (node.fleet.revision ? `follows revision ${node.fleet.revision}` : null);
+  if (fleet !== null) rows.push(["Fleet", fleet]);
   if (info.boot_time !== undefined) rows.push(["Booted", clock(info.boot_time)]);
   return rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
 }

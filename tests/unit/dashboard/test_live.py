@@ -6,6 +6,8 @@ from typing import Any
 from rollcall.broker.cluster import Now
 from rollcall.broker.messages import (
     Alert,
+    Applied,
+    Fleet,
     Info,
     Message,
     Offline,
@@ -244,3 +246,17 @@ def test_a_lost_recorder_is_lost_since_we_heard_so() -> None:
     assert frame is not None
     recorder = frame["around"]["services"]["recorder"]
     assert (recorder["reason"], recorder["since"]) == ("lost", START + 30)
+
+
+def test_a_node_tells_which_fleet_document_it_follows() -> None:
+    story = Story()
+    story.online(1)
+    told: Any = story.live.details("pi-3", at(2))
+    assert told["fleet"] == {"revision": None, "drift": None}
+    story.say(3, Kind.FLEET, message=Fleet(revision=7, digest="sha256:x", document={}))
+    story.say(4, Kind.APPLIED, "pi-3", message=Applied(revision=6, digest="sha256:w"))
+    told = story.live.details("pi-3", at(5))
+    assert told["fleet"] == {"revision": 6, "drift": "fleet revision 6, not 7"}
+    story.say(6, Kind.APPLIED, "pi-3", message=Applied(revision=7, digest="sha256:x"))
+    told = story.live.details("pi-3", at(7))
+    assert told["fleet"] == {"revision": 7, "drift": None}
