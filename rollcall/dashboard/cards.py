@@ -82,9 +82,13 @@ def alert_row(rule: str, alert: Alert) -> Card:
     return known(told)
 
 
-def details(view: NodeView, now: Now) -> Card:
-    """Give everything a node last said: its facts, and each collector's newest report."""
+def details(view: NodeView, drift: str | None, now: Now) -> Card:
+    """Give everything a node last said: its facts, and each collector's newest report.
+
+    `drift` says in what it does not follow the fleet document in force.
+    """
     return {
+        "fleet": {"revision": view.applied.revision if view.applied else None, "drift": drift},
         "info": view.info.model_dump(exclude={"fields"}, exclude_none=True) if view.info else None,
         "units": {metric: field.unit for metric, field in sorted(view.info.fields.items())}
         if view.info

@@ -21,6 +21,8 @@ def subscriptions(topics: Topics) -> list[tuple[str, int]]:
         (topics.topic_filter(Kind.STATUS, "+"), 1),
         (topics.topic_filter(Kind.INFO, "+"), 1),
         (topics.topic_filter(Kind.METRICS, "+", "+"), 0),
+        (topics.topic_filter(Kind.APPLIED, "+"), 1),
+        (topics.topic_filter(Kind.FLEET), 1),
         (topics.topic_filter(Kind.ALERT, "+", "+"), 1),
         (topics.topic_filter(Kind.SERVICE_STATUS, "+"), 1),
     ]

@@ -22,7 +22,7 @@ from rollcall.dashboard import cards
 from rollcall.dashboard.trend import TREND, Trend
 
 _COLLECTOR, _, _FIELD = TREND.partition(".")
-_OF_NODES: Final = frozenset({Kind.STATUS, Kind.INFO, Kind.METRICS, Kind.ALERT})
+_OF_NODES: Final = frozenset({Kind.STATUS, Kind.INFO, Kind.METRICS, Kind.APPLIED, Kind.ALERT})
 
 
 @dataclass(eq=False, slots=True)
@@ -50,6 +50,7 @@ class Live:
         self._dirty: set[str] = set()
         self._seeded: set[str] = set()
         self._surroundings = True
+        self._lost_at: dict[str, float] = {}
         self._viewers: set[Viewer] = set()
 
     @property
@@ -87,6 +88,10 @@ class Live:
             self._dirty.add(address.name)
         elif address.kind is Kind.SERVICE_STATUS:
             self._surroundings = True
+            if arrived.replayed:
+                self._lost_at.pop(address.name, None)
+            else:
+                self._lost_at[address.name] = now.wall_s
         if address.kind is Kind.ALERT:
             self._index_alert(address)
         elif address.kind is Kind.METRICS and address.leaf == _COLLECTOR and not arrived.replayed:
@@ -178,7 +183,8 @@ class Live:
         view = self.cluster.node(name, now)
         if view is None:
             return None
-        return {**self._card(view, now), **cards.details(view, now)}
+        drift = self.cluster.drift(view)
+        return {**self._card(view, now), **cards.details(view, drift, now)}
 
     def _frame(
         self,
@@ -216,7 +222,8 @@ class Live:
             "services": {
                 name: {
                     "state": status.state,
-                    "since": status.since,
+                    # A last will cannot know when; we heard it.
+                    "since": self._lost_at.get(name) if status.since is None else status.since,
                     "health": status.health if isinstance(status, ServiceOnline) else {},
                     "reason": None if isinstance(status, ServiceOnline) else status.reason,
                 }

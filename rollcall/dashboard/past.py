@@ -52,6 +52,8 @@ _RANKS: Final = {"critical": 0, "warning": 3}
 _MARKED: Final = frozenset({"reboot", "clock_step", "clock_corrected"})
 _UNSUPPORTED: Final = '"error":"unsupported:'
 _UNTOLD: Final = frozenset({EVENT, "collector_recovered"})
+# Identities and times that say to people nothing which the event's own time does not.
+_UNREADABLE: Final = frozenset({"boot", "previous_boot", "boot_time"})
 Connection = Any  # of the recorder's engine; its library stays behind its door
 
 
@@ -333,7 +335,11 @@ def _unrecorded(gap: Gap, window: Window, node: str | None) -> dict[str, Any]:
 def _event(happened: queries.Happened) -> dict[str, Any]:
     words = happened.kind.replace("_", " ")
     detail = json.loads(happened.detail)
-    told = ", ".join(f"{key} {text}" for key, text in detail.items() if text is not None)
+    told = ", ".join(
+        f"{key.replace('_', ' ')} {text}"
+        for key, text in detail.items()
+        if text is not None and key not in _UNREADABLE
+    )
     return {
         "kind": "event",
         "node": happened.node,

@@ -1,6 +1,7 @@
 """The past in a real browser: what was recorded, where nothing was, and the way back to now."""
 
 import time
+from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -203,6 +204,21 @@ def test_nodes_are_compared_by_what_was_recorded(visitor: Visitor, pi_3: float) 
     assert strip.get_attribute("aria-label") == "pi-3: mean 50 %, highest 50 %"
 
 
+@pytest.mark.parametrize("path", ["/compare", "/node/pi-3"])
+def test_any_window_can_be_typed_in(
+    visitor: Visitor, pi_3: float, began_ms: int, path: str
+) -> None:
+    visitor.page.goto(f"{visitor.url}{path}")
+    visitor.page.get_by_role("button", name="6 hours", pressed=True).wait_for()
+    began = datetime.fromtimestamp(began_ms / 1000).astimezone()  # the browser's zone is ours
+    typed = began + timedelta(minutes=10)
+    visitor.page.get_by_label("From", exact=True).fill(f"{typed:%Y-%m-%dT%H:%M}")
+    visitor.wait_for_address(lambda url: "since=" in url and "until=" in url)
+    since = int(parse_qs(urlsplit(visitor.page.url).query)["since"][0])
+    assert since == (began_ms + 10 * MINUTE_MS) // MINUTE_MS * 60
+    assert visitor.page.get_by_role("button", pressed=True).count() == 0
+
+
 def test_what_went_wrong_is_told_in_order(visitor: Visitor, pi_3: float) -> None:
     visitor.page.goto(f"{visitor.url}/incidents")
     visitor.page.locator(".story li").nth(1).wait_for()
@@ -210,7 +226,7 @@ def test_what_went_wrong_is_told_in_order(visitor: Visitor, pi_3: float) -> None
     told = [" ".join(line.split()) for line in lines]
     wanted = (
         "pi-3 critical: disk_full: disk / is full (4 m)",
-        "all nodes not recorded: nothing was recorded of any node (",
+        "all nodes: nothing was recorded of any node (",
         "pi-4 offline: lost (goes on",
     )
     places = [[line.find(words) >= 0 for line in told].index(True) for words in wanted]

@@ -96,7 +96,7 @@ def test_a_node_is_asked_with_the_keyboard_and_its_words_are_words(
         rows = acting.page.get_by_role("region", name="Largest processes").locator("tbody tr")
         expect(rows).to_have_count(2, timeout=15_000)
         told = " ".join(rows.first.inner_text().split())
-        assert told == f"{HOSTILE} 4711 {HOSTILE} 61 % 3.5 % 50.0 MiB"
+        assert told == f"{HOSTILE} 61 % 3.5 % 50.0 MiB {HOSTILE} 4711"
         acting.page.get_by_text("The node answered at").wait_for()
         assert acting.page.locator("main img").count() == 0
         assert violations(acting.page) == []
@@ -119,7 +119,7 @@ def test_who_only_looks_sees_what_was_recorded_and_how_to_ask(
     section = visitor.page.get_by_role("region", name="Processes", exact=True)
     told = " ".join(section.inner_text().split())
     assert "2 m ago; the largest by CPU" in told
-    assert f"{HOSTILE} 4711" in told
+    assert f"{HOSTILE} 61 %" in told
     assert "rollcall command pi-3 processes" in told
     assert section.get_by_role("button").count() == 0
     answer = visitor.page.request.post(

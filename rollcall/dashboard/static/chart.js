@@ -106,7 +106,7 @@ export class Chart {
         x: { time: true, range: () => [this.answer.since, this.answer.until] },
         y: { range: (_, low, high) => scaleOf(field, low, high) },
       },
-      series: [{}, edge, { stroke: colours.series, width: 1.5, points: { show: () => this.isSparse() }, spanGaps: false }, edge],
+      series: [{}, edge, { stroke: colours.series, width: 1.5, points: { show: () => this.isSparse(), size: 4 }, spanGaps: false }, edge],
       bands: [{ series: [1, 3], fill: colours.series.replace(")", " / 0.25)").replaceAll(",", "") }],
       axes: [
         { ...axis, values: (_, ticks, __, ___, step) => ticks.map((tick) => tickWords(tick, step)) },
@@ -129,6 +129,8 @@ export class Chart {
   drawReasons(plot, colours) {
     const { ctx, bbox } = plot;
     ctx.save();
+    ctx.font = fontOf();
+    ctx.textAlign = "left";
     for (const gap of this.answer.reasons) {
       const left = Math.max(bbox.left, plot.valToPos(gap.since, "x", true));
       const right = Math.min(bbox.left + bbox.width, plot.valToPos(gap.until, "x", true));
@@ -159,6 +161,7 @@ export class Chart {
     ctx.save();
     ctx.strokeStyle = colours.muted;
     ctx.fillStyle = colours.muted;
+    ctx.font = fontOf();
     ctx.setLineDash([4, 3]);
     for (const event of this.answer.events) {
       const x = plot.valToPos(event.time, "x", true);
@@ -167,7 +170,10 @@ export class Chart {
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      ctx.fillText(event.kind.replaceAll("_", " "), x + 2, bbox.top + bbox.height - 4);
+      const words = event.kind.replaceAll("_", " ");
+      const fits = x + ctx.measureText(words).width + 4 < bbox.left + bbox.width;
+      ctx.textAlign = fits ? "left" : "right";
+      ctx.fillText(words, fits ? x + 3 : x - 3, bbox.top + bbox.height - 4);
     }
     ctx.restore();
   }
@@ -219,6 +225,11 @@ export class Chart {
     this.sizes.disconnect();
     this.plot?.destroy();
   }
+}
+
+// A canvas counts in the pixels of the screen.
+function fontOf() {
+  return `${11 * (window.devicePixelRatio || 1)}px system-ui, "DejaVu Sans", sans-serif`;
 }
 
 function title({ metric, instance }) {

@@ -1,7 +1,8 @@
 // One metric over all nodes, on one scale: a strip of colour for each node, the highest first.
 
-import { h, mark, say } from "./dom.js";
-import { remember, WINDOWS, windowOf } from "./place.js";
+import { h, say } from "./dom.js";
+import { windowOf } from "./place.js";
+import { WindowPicker } from "./window_picker.js";
 import { clock, figure, span } from "./words.js";
 
 const STRIP_HEIGHT = 22;
@@ -12,10 +13,8 @@ export class CompareView {
   constructor(state) {
     this.state = state;
     this.answer = null;
-    this.metric = h("select", { "aria-label": "Metric", onchange: () => this.choose({ metric: this.metric.value }) });
-    this.buttons = WINDOWS.map(([key, label]) =>
-      h("button", { type: "button", onclick: () => this.choose({ window: key, since: null, until: null }) }, label),
-    );
+    this.metric = h("select", { "aria-label": "Metric", onchange: () => this.picker.choose({ metric: this.metric.value }) });
+    this.picker = new WindowPicker(() => this.load());
     this.told = h("p", { class: "told" });
     this.readout = h("p", { class: "readout", role: "status" });
     this.low = h("i", { class: "probe cold" });
@@ -25,7 +24,7 @@ export class CompareView {
       "section",
       {},
       h("h2", { tabindex: -1 }, "Compare"),
-      h("div", { class: "tools" }, this.metric, h("div", { class: "tools", role: "group", "aria-label": "Window of time" }, this.buttons)),
+      h("div", { class: "tools" }, this.metric, this.picker.element),
       this.told,
       this.readout,
       this.low,
@@ -44,11 +43,6 @@ export class CompareView {
     return new URLSearchParams(window.location.search).get("metric") ?? USUAL;
   }
 
-  choose(values) {
-    remember(values);
-    this.load();
-  }
-
   update() {}
 
   tick() {}
@@ -57,7 +51,7 @@ export class CompareView {
 
   async load() {
     const place = windowOf(window.location.search, this.state.now);
-    WINDOWS.forEach(([key], index) => mark(this.buttons[index], "aria-pressed", String(key === place.key)));
+    this.picker.show(place);
     const query = new URLSearchParams({ metric: this.wanted, since: place.since.toFixed(3), until: place.until.toFixed(3), points: POINTS });
     const answer = await fetch(`/api/compare?${query}`).catch(() => null);
     const found = answer === null ? { error: "The dashboard does not answer." } : await answer.json();

@@ -2,9 +2,10 @@
 
 import { Chart } from "./chart.js";
 import { h, say } from "./dom.js";
-import { remember, WINDOWS, windowOf } from "./place.js";
+import { windowOf } from "./place.js";
 import { lines } from "./story.js";
-import { clock } from "./words.js";
+import { WindowPicker } from "./window_picker.js";
+import { clock, whyMissing } from "./words.js";
 
 const USUAL = ["cpu.percent", "memory.used_percent", "temperature.cpu_celsius", "load.load1"];
 const USUAL_BY_INSTANCE = ["disk.used_percent", "network.receive_bytes_per_second", "network.transmit_bytes_per_second"];
@@ -18,9 +19,7 @@ export class HistoryPanel {
     this.node = node;
     this.charts = new Map();
     this.refreshed = -Infinity;
-    this.buttons = WINDOWS.map(([key, label]) =>
-      h("button", { type: "button", onclick: () => this.choose({ window: key, since: null, until: null }) }, label),
-    );
+    this.picker = new WindowPicker(() => this.load());
     this.told = h("p", { class: "told" });
     this.grid = h("div", { class: "charts" });
     this.story = h("ol", { class: "story" });
@@ -28,7 +27,7 @@ export class HistoryPanel {
     this.element = h(
       "section",
       { "aria-label": "History" },
-      h("div", { class: "tools", role: "group", "aria-label": "Window of time" }, this.buttons),
+      this.picker.element,
       this.told,
       this.grid,
       h("h3", {}, "What happened"),
@@ -77,13 +76,8 @@ export class HistoryPanel {
     if (added) this.load();
   }
 
-  choose(values) {
-    remember(values);
-    this.load();
-  }
-
   zoomed(since, until) {
-    this.choose({ window: null, since: since.toFixed(0), until: until.toFixed(0) });
+    this.picker.choose({ window: null, since: since.toFixed(0), until: until.toFixed(0) });
   }
 
   /** Once a second: a window that ends now is asked for again, as often as a bucket is new. */
@@ -96,7 +90,7 @@ export class HistoryPanel {
   async load() {
     this.refreshed = performance.now();
     const place = windowOf(window.location.search, this.state.now);
-    WINDOWS.forEach(([key], index) => this.buttons[index].setAttribute("aria-pressed", String(key === place.key)));
+    this.picker.show(place);
     say(this.told, `${clock(place.since)} to ${clock(place.until)}${place.key === null ? ", not live" : ""}`);
     const charts = [...this.charts.values()].map((chart) => this.loadOne(chart, place));
     await Promise.all([...charts, this.loadStory(place)]);
@@ -138,6 +132,5 @@ export class HistoryPanel {
 }
 
 function gapWords({ first, last, state }) {
-  const reports = first === last ? `Report ${first} is` : `Reports ${first} to ${last} are`;
-  return state === "open" ? `${reports} missing and may still come.` : `${reports} lost for ever (${state}).`;
+  return `${first === last ? `Report ${first}` : `Reports ${first} to ${last}`}: ${whyMissing(state)}.`;
 }

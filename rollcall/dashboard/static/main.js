@@ -26,7 +26,9 @@ class Frame {
     this.stream = new Stream((name, frame) => this.take(name, frame), () => this.state.whole());
     this.title = h("a", { href: "/", class: "title", "data-inside": true }, "Rollcall");
     this.summary = h("p", { class: "summary" });
-    this.services = h("p", { class: "services" });
+    this.clock = h("span", {});
+    this.parts = PARTS.map(() => h("span", { class: "part" }));
+    this.services = h("p", { class: "services" }, this.clock, this.parts);
     this.banner = h("p", { class: "banner", role: "alert", hidden: true });
     this.spoken = h("p", { class: "unseen", role: "status" });
     this.scheme = h("button", { type: "button", class: "quiet", onclick: () => this.nextScheme() });
@@ -162,9 +164,15 @@ class Frame {
     const total = this.state.nodes.size;
     say(this.summary, `${total} ${total === 1 ? "node" : "nodes"}: ${told.join(", ") || "nobody yet"}`);
     const around = this.state.around;
-    if (around === null || this.state.frozen !== null) return;
+    this.services.hidden = around === null || this.state.frozen !== null;
+    if (this.services.hidden) return;
     say(this.title, around.cluster);
-    say(this.services, [clock(this.state.now), brokerWords(around.broker), recorderWords(around.services.recorder, this.state.now), alertWords(around.services.alerts)].join(" · "));
+    say(this.clock, clock(this.state.now));
+    PARTS.forEach((words, index) => {
+      const told = words(around, this.state.now);
+      say(this.parts[index], ` · ${told}`);
+      this.parts[index].toggleAttribute("data-trouble", !WELL.includes(told));
+    });
   }
 
   // A screen reader hears of changes of state, not of values: one summary in ten seconds.
@@ -200,11 +208,16 @@ class Frame {
   }
 }
 
+// What is said of each part, and which of it is no trouble.
+const PARTS = [({ broker }) => brokerWords(broker), recorderWords, alertWords];
+const WELL = ["broker ok", "recording", "alerts ok"];
+
 function brokerWords(broker) {
   return broker.state === "connected" ? "broker ok" : `broker ${broker.state}`;
 }
 
-function recorderWords(recorder, now) {
+function recorderWords({ broker, services: { recorder } }, now) {
+  if (broker.state !== "connected") return "whether anything is recorded is not known";
   if (recorder === undefined) return "no recorder was ever seen: nothing is recorded";
   if (recorder.state === "online") {
     const fault = recorder.health.database;
@@ -214,7 +227,8 @@ function recorderWords(recorder, now) {
   return `not recorded since ${clock(recorder.since)} (${span(now - recorder.since)})`;
 }
 
-function alertWords(alerts) {
+function alertWords({ broker, services: { alerts } }) {
+  if (broker.state !== "connected") return "nor whether anybody is told";
   if (alerts?.state !== "online") return "no alert service: nobody is told";
   const { mail, queued, blind } = alerts.health;
   if (blind) return "the alert service is blind";

@@ -3,7 +3,7 @@
 import { h, say } from "./dom.js";
 import { remember } from "./place.js";
 import { lines } from "./story.js";
-import { figure, local } from "./words.js";
+import { figure, local, whyMissing } from "./words.js";
 
 const EVENING_HOUR = 20;
 const MORNING_HOUR = 8;
@@ -91,7 +91,7 @@ function toldWords({ nodes, recorded, story }) {
 // Which hours they are of is not known: only their numbers are.
 function missingWords(missing) {
   if (missing.length === 0) return "";
-  const each = missing.map(({ node, state, reports }) => `${node} ${reports} ${state === "open" ? "that may still come" : `lost for ever (${state})`}`);
+  const each = missing.map(({ node, state, reports }) => `${node} ${reports}, ${whyMissing(state)}`);
   return `Reports missing in the database, of any time: ${each.join("; ")}.`;
 }
 

@@ -4,7 +4,7 @@ import { allowed, buttons } from "./actions.js";
 import { h, say } from "./dom.js";
 import { HistoryPanel } from "./history_panel.js";
 import { ProcessesPanel } from "./processes_panel.js";
-import { clock, condition, figure, labels, span } from "./words.js";
+import { clock, condition, figure, labels, SEVERITIES, span } from "./words.js";
 
 const FACTS = [
   ["hostname", "Host name"],
@@ -98,7 +98,7 @@ export class NodeView {
     this.told = told;
     this.processes.load();
     const line = (alert) => alertLine(alert, buttons(this.mayAct, this.name, alert));
-    this.alerts.replaceChildren(...node.alerts.map(line));
+    this.alerts.replaceChildren(...[...node.alerts].sort(byUrgency).map(line));
   }
 
   repaint() {
@@ -139,6 +139,10 @@ export class NodeView {
   }
 }
 
+function byUrgency(a, b) {
+  return (b.state === "firing") - (a.state === "firing") || SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity);
+}
+
 function alertLine(alert, actions) {
   const shape = { critical: "▲", warning: "●", info: "i" }[alert.severity];
   const flags = alert.flags.length > 0 ? ` (${alert.flags.join(", ")})` : "";
@@ -160,6 +164,8 @@ function factRows(node) {
   if (info.description) rows.push(["Description", info.description]);
   const labels = Object.entries(info.labels ?? {});
   if (labels.length > 0) rows.push(["Labels", labels.map(([key, value]) => `${key}=${value}`).join(", ")]);
+  const fleet = node.fleet.drift ?? (node.fleet.revision ? `follows revision ${node.fleet.revision}` : null);
+  if (fleet !== null) rows.push(["Fleet", fleet]);
   if (info.boot_time !== undefined) rows.push(["Booted", clock(info.boot_time)]);
   return rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
 }

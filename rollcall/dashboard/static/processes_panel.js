@@ -15,6 +15,7 @@ export class ProcessesPanel {
     this.state = state;
     this.node = node;
     this.found = null;
+    this.fault = "";
     this.told = h("p", { class: "told" });
     this.news = h("span", { role: "status" });
     this.hint = h("p", { class: "told", hidden: true }, "To ask the node now: ", h("code", {}, `rollcall command ${node} processes`));
@@ -44,7 +45,8 @@ export class ProcessesPanel {
   /** Show what was recorded last, unless the node itself has said something newer. */
   async load() {
     const answer = await fetch(`/api/processes?node=${encodeURIComponent(this.node)}`).catch(() => null);
-    const found = answer?.ok ? await answer.json() : {};
+    const found = answer === null ? { error: "The dashboard does not answer." } : await answer.json();
+    this.fault = found.error ?? null;
     if (found.time > (this.found?.time ?? 0)) this.show(found);
     else this.tick();
   }
@@ -56,18 +58,18 @@ export class ProcessesPanel {
         "tr",
         {},
         h("th", { scope: "row" }, process.name),
-        h("td", {}, String(process.pid)),
-        h("td", {}, process.user ?? "–"),
         COLUMNS.map(([field]) => h("td", {}, figure(field, process[field]))),
+        h("td", {}, process.user ?? "–"),
+        h("td", {}, String(process.pid)),
       );
-    const head = ["Name", "Number", "User", ...COLUMNS.map(([, label]) => label)].map((label) => h("th", { scope: "col" }, label));
+    const head = ["Name", ...COLUMNS.map(([, label]) => label), "User", "Number"].map((label) => h("th", { scope: "col" }, label));
     this.table.replaceChildren(h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, found.processes.map(row))));
     this.table.hidden = false;
     this.tick();
   }
 
   tick() {
-    if (this.found === null) return say(this.told, "No list of processes was recorded yet: one is taken when an alert begins, or when somebody asks.");
+    if (this.found === null) return say(this.told, this.fault ?? "No list of processes was recorded yet: one is taken when an alert begins, or when somebody asks.");
     const { time, by, asked } = this.found;
     const words = asked ? "The node answered at" : "Recorded at";
     return say(this.told, `${words} ${clock(time)}, ${span(this.state.now - time)} ago; the largest by ${by === "cpu" ? "CPU" : by}.`);

@@ -4,7 +4,6 @@ import { h } from "./dom.js";
 import { clock, span } from "./words.js";
 
 const SHAPES = { critical: "▲", warning: "●", info: "i", offline: "✗", stale: "~", unrecorded: "?", event: "·" };
-const KINDS = { unrecorded: "not recorded" };
 const AROUND_S = 1800;
 
 /** Make list items of a story; `end` is the end of its window, in Unix seconds. */
@@ -21,6 +20,6 @@ function line(entry, end) {
     h("time", { datetime: new Date(entry.since * 1000).toISOString() }, clock(entry.since)),
     h("span", { class: "shape", "aria-hidden": "true" }, SHAPES[entry.kind] ?? "·"),
     entry.node === "" ? "all nodes" : h("a", { href: `/node/${encodeURIComponent(entry.node)}?${window}`, "data-inside": true }, entry.node),
-    ` ${KINDS[entry.kind] ?? entry.kind}: ${entry.words}${entry.kind === "event" ? "" : ` (${lasted})`}`,
+    `${entry.kind === "unrecorded" ? "" : ` ${entry.kind}`}: ${entry.words}${entry.kind === "event" ? "" : ` (${lasted})`}`,
   );
 }

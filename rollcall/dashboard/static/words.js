@@ -14,7 +14,7 @@ export function condition(node) {
   return { key: "ok", shape: "✓", word: "ok" };
 }
 
-const SEVERITIES = ["critical", "warning", "info"];
+export const SEVERITIES = ["critical", "warning", "info"];
 
 /** The firing alert of the highest severity, or undefined. */
 export function worstAlert(node) {
@@ -45,6 +45,19 @@ export function clock(seconds) {
   const time = then.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
   if (then.toDateString() === new Date().toDateString()) return time;
   return `${then.toLocaleDateString([], { day: "numeric", month: "short" })} ${time}`;
+}
+
+const WHY_MISSING = {
+  open: "missing, and may still come",
+  size: "lost: the node had no more room for them",
+  age: "lost: they grew too old before they could be sent",
+  power_cut: "numbers passed over after a power cut",
+  forgotten: "lost: the node held them in memory alone",
+};
+
+/** Why numbered reports are not in the database. */
+export function whyMissing(state) {
+  return WHY_MISSING[state] ?? `lost (${state})`;
 }
 
 /** A time as a field for date and time wants it. */

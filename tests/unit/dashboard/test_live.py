@@ -6,11 +6,14 @@ from typing import Any
 from rollcall.broker.cluster import Now
 from rollcall.broker.messages import (
     Alert,
+    Applied,
+    Fleet,
     Info,
     Message,
     Offline,
     Online,
     Report,
+    ServiceOffline,
     ServiceOnline,
     encode,
 )
@@ -231,3 +234,29 @@ def test_trends_from_before_the_start_come_to_those_who_look_and_to_nodes_that_c
     frame = story.delta(viewer, 5)
     assert frame is not None
     assert frame["trends"] == {"pi-4": [30, 40]}
+
+
+def test_a_lost_recorder_is_lost_since_we_heard_so() -> None:
+    story = Story()
+    online = ServiceOnline(since=START, version="1.0.0", health={})
+    story.say(1, Kind.SERVICE_STATUS, "recorder", message=online)
+    viewer, _ = story.join(2)
+    story.say(30, Kind.SERVICE_STATUS, "recorder", message=ServiceOffline(reason="lost"))
+    frame = story.delta(viewer, 31)
+    assert frame is not None
+    recorder = frame["around"]["services"]["recorder"]
+    assert (recorder["reason"], recorder["since"]) == ("lost", START + 30)
+
+
+def test_a_node_tells_which_fleet_document_it_follows() -> None:
+    story = Story()
+    story.online(1)
+    told: Any = story.live.details("pi-3", at(2))
+    assert told["fleet"] == {"revision": None, "drift": None}
+    story.say(3, Kind.FLEET, message=Fleet(revision=7, digest="sha256:x", document={}))
+    story.say(4, Kind.APPLIED, "pi-3", message=Applied(revision=6, digest="sha256:w"))
+    told = story.live.details("pi-3", at(5))
+    assert told["fleet"] == {"revision": 6, "drift": "fleet revision 6, not 7"}
+    story.say(6, Kind.APPLIED, "pi-3", message=Applied(revision=7, digest="sha256:x"))
+    told = story.live.details("pi-3", at(7))
+    assert told["fleet"] == {"revision": 7, "drift": None}
