@@ -136,9 +136,6 @@ def _documents(tree: Path) -> None:
 def _copyright() -> str:
     """Say whose work lies in the package: our licence, and where each package's own stands."""
     lines = [
-        "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/",
-        "Upstream-Name: rollcall-mqtt",
-        "",
         "Files: *",
         "Copyright: the authors of Rollcall",
         "License: Apache-2.0",

@@ -1,10 +1,13 @@
-"""The file of a backup: a tar archive of a manifest, the copy of the database, the configuration.
+"""The file of a backup: a tar archive that begins with a manifest.
 
+It holds the copy of the database, the configuration, and the files of a broker's folder.
 It is made beside its place, readable by its owner alone, and gets its name when it is complete.
 """
 
+import io
 import os
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,11 +18,12 @@ from rollcall.console.options import CommandError
 MANIFEST: Final = "manifest.json"
 DATABASE: Final = "database"
 CONFIGURATION: Final = "rollcall.toml"
+BROKER: Final = "broker"
 _MOST_BYTES: Final = 1 << 20
 
 
 class Manifest(BaseModel):
-    """What is in a backup, and when it was made."""
+    """What is in a backup, and when it was made; `broker` are the digests of its files, by path."""
 
     format: int = 1
     made: str
@@ -33,9 +37,16 @@ class Manifest(BaseModel):
     size_bytes: int
     sha256: str
     configuration_sha256: str | None
+    broker: dict[str, str] = {}
 
 
-def pack(file: Path, manifest: Manifest, database: Path, configuration: Path | None) -> None:
+def pack(
+    file: Path,
+    manifest: Manifest,
+    database: Path,
+    configuration: Path | None,
+    broker: Mapping[str, str],
+) -> None:
     """Write the archive. Raises OSError; nothing is left at `file` then."""
     part = file.with_name(f"{file.name}.part")
     head = file.with_name(f"{file.name}.manifest")
@@ -48,6 +59,8 @@ def pack(file: Path, manifest: Manifest, database: Path, configuration: Path | N
             tar.add(database, DATABASE)
             if configuration is not None:
                 tar.add(configuration, CONFIGURATION)
+            for path, text in broker.items():
+                _add_text(tar, f"{BROKER}/{path}", text)
         with part.open("rb") as complete:
             os.fsync(complete.fileno())
         part.rename(file)
@@ -56,6 +69,12 @@ def pack(file: Path, manifest: Manifest, database: Path, configuration: Path | N
         raise
     finally:
         head.unlink(missing_ok=True)
+
+
+def _add_text(tar: tarfile.TarFile, name: str, text: str) -> None:
+    about = tarfile.TarInfo(name)
+    about.mode, about.size = 0o600, len(text.encode())
+    tar.addfile(about, io.BytesIO(text.encode()))
 
 
 def manifest_of(file: Path) -> Manifest:
@@ -69,6 +88,18 @@ def manifest_of(file: Path) -> Manifest:
         raise CommandError(f"{file} cannot be read: {error.strerror}", "another FILE") from error
     except (tarfile.TarError, KeyError, ValidationError) as error:
         raise CommandError(f"{file} is no backup of Rollcall", "another FILE") from error
+
+
+def part(file: Path, name: str) -> bytes:
+    """Read one small part of an archive. Raises OSError, CommandError."""
+    with tarfile.open(file, "r:") as tar:
+        try:
+            found = tar.extractfile(name)
+        except KeyError:
+            found = None
+        if found is None:
+            raise CommandError(f"{file} has no part {name}", "another FILE")
+        return found.read(_MOST_BYTES)
 
 
 def unpack(file: Path, name: str, target: Path) -> None:

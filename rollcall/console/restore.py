@@ -12,7 +12,9 @@ from typing import Any, Final
 import click
 
 from rollcall.console.archive import CONFIGURATION, DATABASE, Manifest, manifest_of, unpack
+from rollcall.console.broker_place import folder_option
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
+from rollcall.console.restore_broker import restore_broker
 from rollcall.recorder import backup as copies
 from rollcall.recorder.backup import Contents
 from rollcall.recorder.engine import CLAIMED
@@ -32,16 +34,33 @@ _USAGE: Final = 2
     metavar="TARGET",
     help="Write the configuration that is in it to TARGET, and do nothing else.",
 )
+@click.option(
+    "--broker", is_flag=True, help="Put the broker's folder back that is in it, and nothing else."
+)
+@folder_option
 @shared
 @click.pass_obj
 def restore(
-    options: Options, file: Path, *, dry_run: bool, yes: bool, configuration: Path | None
+    options: Options,
+    file: Path,
+    *,
+    dry_run: bool,
+    yes: bool,
+    configuration: Path | None,
+    broker: bool,
+    folder: Path,
 ) -> None:
     """Put the database in FILE in the place of the present one, which is kept beside it.
 
-    Stop the recorder first. What is in FILE is shown against what is there.
+    Stop the recorder first. What is in FILE is shown against what is there. With --broker it is the
+    broker that is stopped, compared and put back: a database from yesterday does no harm, but a
+    broker from yesterday lets in who was removed today.
     """
     manifest = manifest_of(file)
+    if broker:
+        confirm = (lambda: None) if yes else _ask
+        restore_broker(options, file, manifest, folder, confirm=None if dry_run else confirm)
+        return
     if configuration is not None:
         _write_configuration(file, manifest, configuration)
         return
@@ -67,6 +86,8 @@ def restore(
         click.echo(json.dumps({"schema": 1, "restored": str(file), "kept": kept or None}))
         return
     click.echo(f"Restored; the one before is kept: {kept}" if kept else "Restored.")
+    if manifest.broker:
+        click.echo(f"A broker's folder is in it, too: rollcall restore {file} --broker")
 
 
 @contextmanager

@@ -241,13 +241,22 @@ def _broker_text(program: str, *, check: bool) -> str:
 
 
 def _configuration(role: str, options: Options) -> Path:
-    """Give the file named, the system's, or that of the role's identity at a broker here."""
+    """Give the file named, the system's, or that of the role's identity at a broker here.
+
+    A system's file by which this machine is a node is for its agent alone.
+    """
     if options.config:
         return options.config.absolute()
     identity = SYSTEM_FOLDER / "identities" / role / CONFIGURATION
-    if identity.is_file() and not _SYSTEM_CONFIGURATION.is_file():
+    theirs = _SYSTEM_CONFIGURATION
+    if identity.is_file() and (not theirs.is_file() or _is_of_a_node(theirs)):
         return identity
-    return _SYSTEM_CONFIGURATION
+    return theirs
+
+
+def _is_of_a_node(file: Path) -> bool:
+    found = config.load(file, {})
+    return found.agent.node is not None and found.broker.ca_file == file.with_name("ca.crt")
 
 
 def _this_program(*, check: bool) -> str:

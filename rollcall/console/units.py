@@ -150,6 +150,8 @@ _IDENTITY: Final = {
         "DynamicUser=yes",
         "StateDirectory=rollcall-agent",
         "StateDirectoryMode=0700",
+        "# A dynamic user has no home where defaults could lie.",
+        "Environment=XDG_DATA_HOME=%S",
         "Environment=ROLLCALL_AGENT__STATE_DIR=%S/rollcall-agent",
     ),
     "broker": (

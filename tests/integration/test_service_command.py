@@ -124,6 +124,22 @@ def test_the_unit_of_a_broker_asks_for_one_that_was_made_and_that_is_ours(
     assert BROKER not in service._fitting_here()
 
 
+def test_a_hub_that_is_a_node_too_keeps_the_identities_apart(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    system, identity = tmp_path / "rollcall.toml", tmp_path / "broker/identities/alerts"
+    identity.mkdir(parents=True)
+    (identity / "rollcall.toml").write_text("")
+    monkeypatch.setattr(service, "SYSTEM_FOLDER", tmp_path / "broker")
+    monkeypatch.setattr(service, "_SYSTEM_CONFIGURATION", system)
+    assert service._configuration("alerts", Options()) == identity / "rollcall.toml"
+    system.write_text(f'[broker]\nca_file = "{tmp_path}/ca.crt"\n[agent]\nnode = "hub"\n')
+    assert service._configuration("alerts", Options()) == identity / "rollcall.toml"
+    assert service._configuration("agent", Options()) == system
+    system.write_text('[mail]\nhost = "smtp"\n')
+    assert service._configuration("alerts", Options()) == system
+
+
 def test_who_cannot_write_there_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
     done = rollcall("install", "agent", "--root", "/proc")
     assert done.returncode == 1

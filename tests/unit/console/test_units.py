@@ -98,6 +98,13 @@ def test_a_unit_is_as_little_exposed_as_was_measured(role: str, tmp_path: Path) 
     assert float(told[1]) <= EXPOSURE[role]
 
 
+@pytest.mark.parametrize("role", [role for role in ROLES if role != BROKER])
+def test_no_unit_relies_on_a_home_which_a_dynamic_user_has_not(role: str) -> None:
+    assert re.search(
+        r"^Environment=XDG_DATA_HOME=\S+$", unit(role, installation(role)), re.MULTILINE
+    )
+
+
 def test_accounts_are_made_only_for_who_needs_them() -> None:
     assert system_users(["agent"]) == {}
     assert set(system_users(["agent", "alerts"])) == {"rollcall.conf"}
