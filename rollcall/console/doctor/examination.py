@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -108,11 +109,8 @@ def pasted(findings: Iterable[Finding], options: Options) -> Iterator[Finding]:
     for finding in findings:
         ours = finding.remedy.startswith("rollcall ") and "--config" not in finding.remedy
         file = options.config
-        yield (
-            replace(finding, remedy=f"{finding.remedy} --config {file}")
-            if ours and file
-            else (finding)
-        )
+        again = f" --config {shlex.quote(str(file))}" if ours and file else ""
+        yield replace(finding, remedy=finding.remedy + again)
 
 
 def go_to_broker(
@@ -191,6 +189,9 @@ def starting(place: Place) -> ServicesSeen:
         mail=place.settings.mail if theirs and place.identities is None else None,
         identities=place.identities,
         logs=place.logs,
+        database_folder=stored.folder_of(
+            place.settings.recorder, by_unit="recorder" in place.roles
+        ),
     )
 
 

@@ -220,9 +220,12 @@ class _Folding:
                 continue
             try:
                 self._fold(message)
-            except (TopicError, DecodeError) as error:
+            except TopicError:
                 if message.retained:
-                    self._note(message.topic, str(error))
+                    self._note(message.topic, "nobody knows this topic")
+            except DecodeError as error:
+                if message.retained:
+                    self._note(message.topic, f"cannot be read: {error}")
 
     def find_nodes_without_status(self) -> None:
         """Note what is retained of nodes that never said that they live."""
