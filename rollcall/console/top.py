@@ -20,7 +20,7 @@ from rollcall.broker.codec import DecodeError
 from rollcall.broker.session import Arrived, BrokerError, Item, Lost, Ready
 from rollcall.broker.topics import Kind, TopicError, Topics
 from rollcall.console.gather import filters_of, now
-from rollcall.console.identity import identity_of, may_read
+from rollcall.console.identity import identity_of, may_read_answers
 from rollcall.console.keys import Keys
 from rollcall.console.marks import MARKS
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
@@ -79,7 +79,7 @@ def top(options: Options) -> None:
     """Show the cluster live: full screen in a terminal, plain lines in a pipe, --json as lines."""
     broker = options.settings().broker
     topics = Topics(broker.prefix)
-    scene = Scene(topics, Cluster(hears_answers=may_read(identity_of(broker), Kind.APPLIED)))
+    scene = Scene(topics, Cluster(hears_answers=may_read_answers(identity_of(broker))))
     with _connected(broker, topics) as client:
         if options.json:
             _tell_json(client, scene)

@@ -391,6 +391,19 @@ def _corrupt(path: Path) -> None:
     path.write_bytes(content)
 
 
+def _rotten(path: Path) -> None:
+    """Damage a table that nobody reads to look whether the database is there."""
+    with Store(f"sqlite:///{path}"):
+        pass
+    with closing(sqlite3.connect(path)) as connection:
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'event'"
+        ((page,),) = connection.execute(query).fetchall()
+        ((size,),) = connection.execute("PRAGMA page_size").fetchall()
+    content = bytearray(path.read_bytes())
+    content[(page - 1) * size : page * size] = b"\xa5" * size
+    path.write_bytes(content)
+
+
 def _absent(path: Path) -> None:
     path.unlink(missing_ok=True)
 
@@ -404,6 +417,7 @@ def _absent(path: Path) -> None:
         pytest.param(_foreign, "is no database of Rollcall", "rollcall config explain", 78,
                      id="another program's"),
         pytest.param(_corrupt, "", "rollcall restore --help", 5, id="corrupt"),
+        pytest.param(_rotten, "is damaged:", "rollcall restore --help", 5, id="damaged page"),
         pytest.param(_absent, "there is no", "rollcall config explain recorder.database", 5,
                      id="missing"),
     ],

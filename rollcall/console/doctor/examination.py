@@ -53,7 +53,6 @@ class Examined:
     findings: list[Finding]
     place: Place | None = None
     listened: Listened | None = None
-    broker: BrokerSeen | None = None
     services: dict[str, ServiceOnline] = field(default_factory=dict)
 
 
@@ -88,7 +87,7 @@ def examine(
     )
     findings += database_checks.database(database)
     findings += _host(root)
-    return Examined(worst_first(pasted(findings, options)), place, listened, seen, services)
+    return Examined(worst_first(pasted(findings, options)), place, listened, services)
 
 
 def _of_files(place: Place) -> list[Finding]:
