@@ -104,8 +104,8 @@ def explained(error: BrokerError, door: Door, *, init: str, start: str) -> Findi
     if isinstance(cause, ssl.SSLError):
         why = f"{door.host}:{door.port} speaks no TLS: another program has the port"
         return Finding("", why, f"sudo ss -ltnp 'sport = :{door.port}'", is_fatal=True)
-    why = f"the broker closed the connection: {text}"
-    return Finding("", why, f"look at the broker's log, then: {init}", is_fatal=True)
+    why = f"the broker closed the connection, and its log may say why: {text}"
+    return Finding("", why, init, is_fatal=True)
 
 
 def start_of(broker: BrokerFolder) -> str:
@@ -204,13 +204,12 @@ def _until(subject: str, what: str, end: dt.datetime, now: dt.datetime, init: st
 
 
 def _restriction(broker: BrokerFolder) -> Iterator[Finding]:
-    init = f"rollcall broker init --folder {broker.folder}"
     try:
         if is_restricting(broker):
             yield Finding("access list", "what is forbidden is refused")
         else:
-            why = "the broker refuses nothing: it runs without its access list"
-            yield Finding("access list", why, f"stop the broker, then: {init}", is_fatal=True)
+            why = "the broker refuses nothing, as it runs without its access list: stop it at once"
+            yield Finding("access list", why, start_of(broker), is_fatal=True)
     except BrokerFolderError as error:
         what, _, remedy = str(error).partition("; try: ")
         run = f"rollcall broker run --folder {broker.folder}"
@@ -247,16 +246,13 @@ def _visit(name: str, door: Door, broker: BrokerFolder, keep_alive_s: int) -> It
 
 
 def _limits(name: str, probe: Probe, broker: BrokerFolder, keep_alive_s: int) -> Iterator[Finding]:
-    restart = (
-        "sudo systemctl restart mosquitto"
-        if broker.plan.drop_in
-        else f"restart rollcall broker run --folder {broker.folder}"
-    )
     short = too_small(probe.granted_limits, keep_alive_s)
     if short is not None:
         key, why = short
-        forced = f"keep_alive = {probe.granted_limits.keep_alive_s} in [broker] of rollcall.toml"
-        yield Finding(name, why, restart if key == "max_packet_size" else forced)
+        explain = "rollcall config explain broker.keep_alive"
+        is_packet = key == "max_packet_size"
+        changed = f"{why}; it has to be started anew" if is_packet else why
+        yield Finding(name, changed, start_of(broker) if is_packet else explain)
         return
     if role_of(name) in ANNOUNCED:
         reply = Topics(broker.plan.prefix).topic(Kind.SERVICE_REPLY, name, "check")

@@ -10,7 +10,7 @@ from rollcall.broker.cluster import Cluster, Now
 from rollcall.broker.codec import DecodeError
 from rollcall.broker.session import Arrived, BrokerError, Lost, Ready
 from rollcall.broker.topics import Address, Kind, TopicError, Topics
-from rollcall.console.identity import identity_of, may_read
+from rollcall.console.identity import identity_of, may_read_answers
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError
 from rollcall.service.settings import Broker
 
@@ -32,7 +32,7 @@ class Link:
     def __init__(self, broker: Broker, client: BrokerClient) -> None:
         self.topics = Topics(broker.prefix)
         self.client = client
-        hears_answers = may_read(identity_of(broker), Kind.APPLIED)
+        hears_answers = may_read_answers(identity_of(broker))
         self.cluster = Cluster(hears_answers=hears_answers)
         self.unreadable = 0
         self._where = f"{broker.host}:{broker.port}"

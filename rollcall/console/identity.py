@@ -1,11 +1,7 @@
-"""As whom we go to the broker, and what the access list lets that identity read."""
-
-from typing import Final
+"""As whom we go to the broker, and whether that identity hears what nodes answer."""
 
 from rollcall.broker.session import Endpoint
-from rollcall.broker.topics import NODE_TREE_READERS, Kind, Role, branch_of, role_of
-
-_ADMINISTRATORS: Final = frozenset({Role.ADMIN})
+from rollcall.broker.topics import Kind, Role, branch_of, role_of
 
 
 def identity_of(broker: Endpoint) -> str | None:
@@ -25,15 +21,10 @@ def identity_of(broker: Endpoint) -> str | None:
         return broker.username
 
 
-def may_read(identity: str | None, kind: Kind) -> bool:
-    """Say whether the generated access list lets `identity` read what all nodes say of `kind`.
+def may_read_answers(identity: str | None) -> bool:
+    """Say whether the generated access list lets `identity` read what nodes say they apply.
 
     Who has no name goes to a broker that asks for none, and may read everything.
     """
-    if identity is None:
-        return True
-    role = role_of(identity)
-    branch = branch_of(kind)
-    by_tree = branch.levels[0] == "node" and role in NODE_TREE_READERS
-    by_branch = role in branch.readers and role is not Role.NODE
-    return role in _ADMINISTRATORS or by_tree or by_branch
+    readers = (Role.ADMIN, *branch_of(Kind.APPLIED).readers)
+    return identity is None or role_of(identity) in readers

@@ -21,7 +21,7 @@ from rollcall.broker.codec import DecodeError
 from rollcall.broker.session import Arrived, BrokerError, Item, Lost, Ready
 from rollcall.broker.topics import Kind, TopicError, Topics
 from rollcall.console.gather import filters_of, now
-from rollcall.console.identity import identity_of, may_read
+from rollcall.console.identity import identity_of, may_read_answers
 from rollcall.console.keys import Keys
 from rollcall.console.marks import MARKS
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
@@ -128,7 +128,7 @@ def top(options: Options) -> None:
     """Show the cluster live: full screen in a terminal, plain lines in a pipe, --json as lines."""
     settings = options.settings()
     topics = Topics(settings.broker.prefix)
-    hears_answers = may_read(identity_of(settings.broker), Kind.APPLIED)
+    hears_answers = may_read_answers(identity_of(settings.broker))
     scene = Scene(topics, Cluster(hears_answers=hears_answers))
     database = Database(settings.recorder.database)
     with _connected(settings.broker, topics) as client:

@@ -17,6 +17,7 @@ from rollcall.broker.broker_folder import BrokerFolder
 from rollcall.broker.client.probe import Probe
 from rollcall.broker.mosquitto import find_mosquitto, free_port
 from rollcall.broker.mosquitto_conf import Profile
+from tests.support.doctor import require_runnable
 from tests.support.own_broker import OwnBroker, rollcall
 from tests.support.waiting import wait_until
 
@@ -160,7 +161,9 @@ def test_what_a_running_broker_has_wrong_is_named(
     with subprocess.Popen([find_mosquitto(), "-c", conf], stderr=subprocess.DEVNULL) as process:
         try:
             wait_until(lambda: broker.running() == process.pid and broker.socket.exists())
-            assert text in wrong(stopped)[subject].text
+            found = wrong(stopped)[subject]
+            assert text in found.text
+            require_runnable(found.remedy)
         finally:
             process.terminate()
 

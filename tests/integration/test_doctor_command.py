@@ -262,7 +262,6 @@ def test_a_report_has_no_secrets_and_is_for_its_owner_alone(hub: Hub, tmp_path: 
         pytest.param(["--node", "Not A Node"], 2, "cannot be the name of a node", id="no name"),
         pytest.param(["--node", "n1", "--report", "x"], 2, "do not go together", id="both"),
         pytest.param(["--report", "/nowhere/x"], 1, "cannot be written", id="no folder"),
-        pytest.param(["--nose"], 2, "No such option", id="no option"),
         pytest.param(["--node", "n9"], 4, "n9 was never heard at this broker", id="no such node"),
     ],
 )

@@ -19,7 +19,7 @@ from rollcall import __version__
 from rollcall.broker.certificates import Purpose
 from rollcall.broker.client.probe import Door, Probe
 from rollcall.broker.mosquitto import free_port
-from rollcall.console.doctor import hearing
+from rollcall.console.doctor import hearing, report
 from rollcall.console.doctor.examination import examine
 from rollcall.console.doctor.findings import Finding, exit_code
 from rollcall.console.options import Options
@@ -182,7 +182,7 @@ FAULTS = [
     pytest.param("mail", "puts us off", "rollcall alerts test", id="mail waiting"),
     pytest.param("mail", "2 mails were given up", "rollcall alerts list", id="mails given up"),
     pytest.param("alerts-2", "is blind", "rollcall broker check", id="alerts blind"),
-    pytest.param("recorder", "cannot write its database: read_only", "rollcall config show",
+    pytest.param("recorder", "cannot write its database: read_only", "findmnt --target /",
                  id="read-only folder"),
     pytest.param("recorder-2", "offline: lost", "sudo systemctl restart rollcall-recorder",
                  id="recorder lost"),
@@ -216,7 +216,7 @@ FAULTS = [
                  id="no answer"),
     pytest.param("pi-denied", "process fails: denied:", "rollcall show pi-denied",
                  id="denied collector"),
-    pytest.param("pi-waits", "wait there for a receipt since 2h",
+    pytest.param("pi-waits", "have waited there for a receipt for 2h",
                  "rollcall doctor --node pi-waits", id="unreceipted reports"),
     pytest.param("rejected", "12 messages of the last day", "rollcall doctor --node pi-ahead",
                  id="refused message"),
@@ -242,6 +242,34 @@ def test_every_remedy_can_be_run_and_the_worst_comes_first(sick: list[Finding]) 
     for finding in wrong:
         require_runnable(finding.remedy)
     assert exit_code(sick) == 4
+
+
+def test_what_services_say_and_logs_hold_comes_into_a_report_without_secrets(
+    broker: BrokerUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nowhere"))
+    up = tmp_path / "rollcall/up"
+    (up / "log").mkdir(parents=True)
+    (tmp_path / "password").write_text("correct horse battery\n")
+    (tmp_path / "password").chmod(0o600)
+    mail: dict[str, object] = {
+        "host": "smtp.lan",
+        "username": "anna",
+        "password_file": str(tmp_path / "password"),
+    }
+    configured(up, broker={"port": broker.port}, mail=mail)
+    said = "535 anna@example.org may not in with correct horse battery"
+    (up / "log/alerts.log").write_text(f"{said}\nhttp://127.0.0.1:8080/login/Xvc05JidhTsg\n")
+    stage = Stage(broker.port)
+    stage.service("alerts", version=__version__, mail="paused", problems=[said])
+    stage.play()
+    report.write(tmp_path / "report", examine(Options(), root=tmp_path), 0.0, as_json=False)
+    told = (tmp_path / "report").read_text()
+    assert "may not in with ***" in told.partition("== services")[2]
+    assert "http://127.0.0.1:8080/login/***" in told.partition("== alerts.log")[2]
+    for secret in ("anna", "horse", "Xvc05"):
+        assert secret not in told
 
 
 def test_a_fleet_document_that_nobody_can_follow_is_found(
@@ -363,6 +391,19 @@ def _corrupt(path: Path) -> None:
     path.write_bytes(content)
 
 
+def _rotten(path: Path) -> None:
+    """Damage a table that nobody reads to look whether the database is there."""
+    with Store(f"sqlite:///{path}"):
+        pass
+    with closing(sqlite3.connect(path)) as connection:
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'event'"
+        ((page,),) = connection.execute(query).fetchall()
+        ((size,),) = connection.execute("PRAGMA page_size").fetchall()
+    content = bytearray(path.read_bytes())
+    content[(page - 1) * size : page * size] = b"\xa5" * size
+    path.write_bytes(content)
+
+
 def _absent(path: Path) -> None:
     path.unlink(missing_ok=True)
 
@@ -376,6 +417,7 @@ def _absent(path: Path) -> None:
         pytest.param(_foreign, "is no database of Rollcall", "rollcall config explain", 78,
                      id="another program's"),
         pytest.param(_corrupt, "", "rollcall restore --help", 5, id="corrupt"),
+        pytest.param(_rotten, "is damaged:", "rollcall restore --help", 5, id="damaged page"),
         pytest.param(_absent, "there is no", "rollcall config explain recorder.database", 5,
                      id="missing"),
     ],

@@ -20,7 +20,18 @@ from tests.support.mqtt import BrokerUnderTest
 
 EPOCH = "9f3c21d07a5be4c8"
 # Programs of others that a remedy may call.
-OTHERS = {"chmod", "journalctl", "ls", "mosquitto_pub", "ping", "pip", "ssh", "sudo", "tail"}
+OTHERS = {
+    "chmod",
+    "findmnt",
+    "journalctl",
+    "ls",
+    "mosquitto_pub",
+    "ping",
+    "pip",
+    "ssh",
+    "sudo",
+    "tail",
+}
 
 
 class TlsBroker(BrokerUnderTest):

@@ -79,9 +79,10 @@ def _away(seen: DatabaseSeen, error: Exception) -> Finding:
             text = f"cannot be looked at here: the package {error.name} is missing"
             return Finding("database", "unknown", text, remedy="pip install 'rollcall-mqtt[hub]'")
         case DatabaseUnavailableError() | OSError():
-            text, remedy = f"{seen.where} is out of reach: {error}", _look(seen.where)
-            code = EXIT_OUT_OF_REACH
-            return Finding("database", "critical", text, remedy=remedy, code=code)
+            # Its text is for a recorder that writes; what it was made of is what was said to us.
+            said = getattr(error.__cause__, "orig", None) or error
+            text, code = f"{seen.where} is out of reach: {said}", EXIT_OUT_OF_REACH
+            return Finding("database", "critical", text, remedy=_look(seen.where), code=code)
     return Finding("database", "critical", str(error), why=_DAMAGED, remedy=_RESTORE)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -52,7 +53,6 @@ class Examined:
     findings: list[Finding]
     place: Place | None = None
     listened: Listened | None = None
-    broker: BrokerSeen | None = None
     services: dict[str, ServiceOnline] = field(default_factory=dict)
 
 
@@ -87,7 +87,7 @@ def examine(
     )
     findings += database_checks.database(database)
     findings += _host(root)
-    return Examined(worst_first(pasted(findings, options)), place, listened, seen, services)
+    return Examined(worst_first(pasted(findings, options)), place, listened, services)
 
 
 def _of_files(place: Place) -> list[Finding]:
@@ -108,11 +108,8 @@ def pasted(findings: Iterable[Finding], options: Options) -> Iterator[Finding]:
     for finding in findings:
         ours = finding.remedy.startswith("rollcall ") and "--config" not in finding.remedy
         file = options.config
-        yield (
-            replace(finding, remedy=f"{finding.remedy} --config {file}")
-            if ours and file
-            else (finding)
-        )
+        again = f" --config {shlex.quote(str(file))}" if ours and file else ""
+        yield replace(finding, remedy=finding.remedy + again)
 
 
 def go_to_broker(
@@ -191,6 +188,9 @@ def starting(place: Place) -> ServicesSeen:
         mail=place.settings.mail if theirs and place.identities is None else None,
         identities=place.identities,
         logs=place.logs,
+        database_folder=stored.folder_of(
+            place.settings.recorder, by_unit="recorder" in place.roles
+        ),
     )
 
 

@@ -22,7 +22,7 @@ from rollcall.broker.topics import ANNOUNCED, Kind, Role, TopicError, Topics, ro
 from rollcall.console.doctor.broker_checks import BrokerSeen, Failure, Junk, Validity
 from rollcall.console.doctor.node_checks import NodesSeen, needs_listening
 from rollcall.console.gather import now
-from rollcall.console.identity import identity_of, may_read
+from rollcall.console.identity import identity_of, may_read_answers
 from rollcall.service.settings import Broker
 
 ANSWERS_WITHIN_S: Final = 5.0
@@ -31,7 +31,7 @@ _POLL_S: Final = 0.2
 _RECEIPTED_WITHIN_S: Final = 5.0
 _VERSION_TOPIC: Final = "$SYS/broker/version"
 _NUMBERS: Final = re.compile(r"(\d+)\.(\d+)\.(\d+)")
-_PEER_TIME: Final = "%b %d %H:%M:%S %Y %Z"
+_BESIDE_NODES: Final = (Kind.FLEET, Kind.RECEIPT, Kind.ALERT, Kind.SERVICE_STATUS)
 _CREDENTIALS: Final = "rollcall config check"
 
 
@@ -137,7 +137,7 @@ def _validity(peer: object) -> Validity | None:
     end = peer.get("notAfter") if isinstance(peer, dict) else None
     if not isinstance(end, str):
         return None
-    return Validity("", dt.datetime.strptime(end, _PEER_TIME).replace(tzinfo=dt.UTC))
+    return Validity("", dt.datetime.fromtimestamp(ssl.cert_time_to_seconds(end), dt.UTC))
 
 
 def _listened(
@@ -147,7 +147,7 @@ def _listened(
     wait: Callable[[str], contextlib.AbstractContextManager[object]],
 ) -> Listened:
     topics = Topics(way.broker.prefix)
-    cluster = Cluster(hears_answers=may_read(way.identity, Kind.APPLIED))
+    cluster = Cluster(hears_answers=may_read_answers(way.identity))
     listened = Listened(cluster, now())
     folding = _Folding(topics, listened, way.broker)
     filters = [topics.topic_filter(kind, *["+"] * topics.places(kind)) for kind in _BESIDE_NODES]
@@ -163,9 +163,6 @@ def _listened(
             _listen_on(probe, folding, only)
     folding.find_nodes_without_status()
     return listened
-
-
-_BESIDE_NODES: Final = (Kind.FLEET, Kind.RECEIPT, Kind.ALERT, Kind.SERVICE_STATUS)
 
 
 def _listen_on(probe: Probe, folding: "_Folding", only: str | None) -> None:
@@ -220,18 +217,23 @@ class _Folding:
                 continue
             try:
                 self._fold(message)
-            except (TopicError, DecodeError) as error:
+            except TopicError:
                 if message.retained:
-                    self._note(message.topic, str(error))
+                    self._note(message.topic, "nobody knows this topic")
+            except DecodeError as error:
+                if message.retained:
+                    self._note(message.topic, f"cannot be read: {error}")
 
     def find_nodes_without_status(self) -> None:
         """Note what is retained of nodes that never said that they live."""
         for view in self.listened.cluster.nodes(self.listened.now):
-            if view.state is NodeState.UNKNOWN:
-                topic = self._topics.topic_filter(Kind.METRICS, view.name, "+")
-                names = sorted(view.reports)
-                if names:
-                    topic = self._topics.topic(Kind.METRICS, view.name, names[0])
+            if view.state is not NodeState.UNKNOWN:
+                continue
+            kinds = [(Kind.METRICS, name) for name in sorted(view.reports)]
+            kinds += [(Kind.INFO, "")] if view.info else []
+            kinds += [(Kind.APPLIED, "")] if view.applied else []
+            for kind, name in kinds:
+                topic = self._topics.topic(kind, view.name, *filter(None, [name]))
                 self._note(topic, f"{view.name} never said that it lives")
 
     def _fold(self, message: Heard) -> None:

@@ -197,7 +197,7 @@ def _waiting(views: Sequence[NodeView], now: Now) -> Iterator[Finding]:
         oldest = view.value("agent.spool_oldest_seconds", now)
         if oldest is None or not oldest.fresh or oldest.number < _WAITING_S:
             continue
-        text = f"reports wait there for a receipt since {age(float(oldest.number))}"
+        text = f"reports have waited there for a receipt for {age(float(oldest.number))}"
         remedy = f"rollcall doctor --node {view.name}"
         found.append(Finding(view.name, "warning", text, remedy=remedy))
     yield from bounded(found, "nodes wait for receipts", _LISTS_NODES)

@@ -116,7 +116,7 @@ class Place:
         """Give the command that starts the broker, or says why it does not start."""
         if self.logs is not None:
             return f"tail -n 30 {shlex.quote(str(self.logs / 'broker.log'))}"
-        if self.by_up:
+        if self.by_up or (self.file is None and self.folder is None):
             return "rollcall up"
         return start_of(self.folder) if self.folder else "sudo systemctl restart mosquitto"
 

@@ -36,6 +36,7 @@ class ServicesSeen:
     `rollcall up` runs them. `mail`: the mail settings, where they are those of the alert service.
     `identities`: the folder with a configuration for each service, where a broker of ours made one.
     `logs`: the folder of the logs of a `rollcall up` that runs, and starts again what ends.
+    `database_folder`: where the recorder's file of SQLite lies.
     """
 
     statuses: Mapping[str, ServiceOnline | ServiceOffline]
@@ -47,6 +48,7 @@ class ServicesSeen:
     mail: Mail | None = None
     identities: Path | None = None
     logs: Path | None = None
+    database_folder: Path | None = None
 
     def start(self, role: str) -> str:
         """Give the command that starts the service of a role, or says why it does not start."""
@@ -133,19 +135,33 @@ def _recording(seen: ServicesSeen, name: str, status: ServiceOnline) -> Iterator
     if state != "ok":
         why = "nothing is stored; agents keep their reports until it can be written again"
         text = f"cannot write its database: {state}"
-        remedy = "rollcall prune --dry-run" if state == "full" else "rollcall config show --origin"
-        yield Finding(name, "critical", text, why=why, remedy=remedy)
+        yield Finding(name, "critical", text, why=why, remedy=_unwritable(seen, str(state)))
     else:
         yield from _stalled(seen, name, status)
     yield from _room(name, health)
     lag_s = _number(health, "lag_seconds")
     if lag_s is not None and lag_s > _LAG_S:
         text = f"is {age(lag_s)} behind, {health.get('queue')} messages wait"
-        why = "the disk is too slow for what comes, or something else keeps it busy"
+        why = "the disk is too slow for what comes: longer intervals, or a faster disk"
         yield Finding(name, "warning", text, why=why, remedy="rollcall fleet show")
     if _number(health, "faults"):
         text = f"{health['faults']} messages tripped it up since its start"
         yield Finding(name, "warning", text, remedy=_log(seen, "recorder"))
+
+
+def _unwritable(seen: ServicesSeen, state: str) -> str:
+    """Give what to try for a database in this state, a word of the recorder's engines."""
+    folder = shlex.quote(str(seen.database_folder)) if seen.database_folder else ""
+    if state == "full":
+        return "rollcall prune --dry-run"
+    if state in {"locked", "claimed"}:
+        return "rollcall service status"
+    if folder and state in {"read_only", "cannot_open"}:
+        # A file system on a failing memory card is mounted anew, read-only.
+        return f"findmnt --target {folder}" if state == "read_only" else f"ls -ld {folder}"
+    if state == "input_output_error":
+        return "sudo dmesg --level err"
+    return "rollcall config explain recorder.database"
 
 
 def _stalled(seen: ServicesSeen, name: str, status: ServiceOnline) -> Iterator[Finding]:

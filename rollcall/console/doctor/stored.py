@@ -24,6 +24,12 @@ def url_of(settings: Recorder, *, by_unit: bool) -> str:
     return settings.database
 
 
+def folder_of(settings: Recorder, *, by_unit: bool) -> Path | None:
+    """Give the folder of the file of SQLite that is meant; None for another engine."""
+    url = url_of(settings, by_unit=by_unit)
+    return Path(where(url)).parent if url.startswith(_SQLITE) else None
+
+
 def look(
     settings: Recorder,
     *,

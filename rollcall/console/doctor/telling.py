@@ -46,10 +46,14 @@ def lines(findings: Sequence[Finding], *, unicode: bool) -> list[Text]:
         mark, word, style = MARKS[one.verdict]
         head = Text(f" {mark if unicode else f'{word:<5}'} ", style=style)
         head.append(f"{printable(one.subject):<{width}}  ", style="default")
-        head.append(printable(one.text).replace("\n", " "), style="default")
+        head.append(_in_one_line(one.text), style="default")
         told.append(head)
         if one.why:
-            told.append(Text(f"{_INDENT}why: {printable(one.why)}".replace("\n", " ")))
+            told.append(Text(f"{_INDENT}why: {_in_one_line(one.why)}"))
         if one.remedy:
             told.append(Text(f"{_INDENT}try: {printable(one.remedy)}"))
     return told
+
+
+def _in_one_line(text: str) -> str:
+    return printable(" ".join(text.split()))

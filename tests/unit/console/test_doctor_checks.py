@@ -9,14 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollcall.broker.broker_check import Finding as BrokerFinding
-from rollcall.broker.topics import Kind
 from rollcall.console.doctor import broker_checks, host_checks, looking, node_checks
 from rollcall.console.doctor.broker_checks import BrokerSeen
 from rollcall.console.doctor.findings import Finding, bounded, exit_code, worst_first
 from rollcall.console.doctor.redaction import redacted
 from rollcall.console.doctor.telling import lines
 from rollcall.console.doctor.within import within
-from rollcall.console.identity import may_read
+from rollcall.console.identity import may_read_answers
 from tests.support.doctor import found, require_runnable
 
 NOW = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
@@ -154,7 +153,7 @@ def test_versions_are_compared_by_their_numbers(version: str, order: int) -> Non
      ("lcd", False), ("homeassistant", False), ("pi-3", False)],
 )  # fmt: skip
 def test_who_may_read_what_nodes_answer(identity: str | None, *, may: bool) -> None:
-    assert may_read(identity, Kind.APPLIED) is may
+    assert may_read_answers(identity) is may
 
 
 def test_what_hangs_is_left_alone() -> None:
