@@ -14,6 +14,7 @@ from rich.text import Text
 
 from rollcall.console.marks import MARKS
 from rollcall.console.moments import Moment, milliseconds
+from rollcall.console.node_names import complete_nodes
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
 from rollcall.console.terminal import console, has_shapes
 from rollcall.console.words import age, iso, printable
@@ -34,7 +35,7 @@ _Night = Mapping[str, Any]
 
 
 @click.command()
-@click.argument("nodes", nargs=-1, metavar="[NODE...]")
+@click.argument("nodes", nargs=-1, metavar="[NODE...]", shell_complete=complete_nodes)
 @click.option("--last-night", is_flag=True, help="From 20:00 yesterday to 08:00 today.")
 @click.option("--since", type=Moment(), help="From when on: 2026-11-20T18:00, or 24h (default).")
 @click.option("--until", type=Moment(), help="Up to when; default: now.")
