@@ -177,9 +177,16 @@ def _alert_row(alert: overviews.AlertThen) -> Answer:
     }
 
 
-def night(connection: Connection, window: Window, node: str | None = None) -> Answer:
+def night(
+    connection: Connection,
+    window: Window,
+    node: str | None = None,
+    *,
+    apart_ms: int | None = None,
+) -> Answer:
     """Give what went wrong in a window, and what changed most against the one before.
 
+    That one begins `apart_ms` earlier; None: it ends where this one begins.
     Of one node or of all; of one also the reports that are missing.
     """
     stop = window.known_stop
@@ -188,7 +195,7 @@ def night(connection: Connection, window: Window, node: str | None = None) -> An
     uptimes = queries.uptimes(connection, window.start, stop, stop)
     known_ms = [each.known_ms for each in uptimes if node in {None, each.node}]
     length = stop - window.start
-    changed = overviews.changes(connection, window.start, stop, _MOST_CHANGES)
+    changed = overviews.changes(connection, window.start, stop, _MOST_CHANGES, apart_ms)
     return {
         **window.told(),
         "nodes": len({state.node for state in states}),
@@ -240,6 +247,8 @@ def _incidents(connection: Connection, window: Window) -> list[dict[str, Any]]:
             "node": each.node,
             "since": each.began_ts / _MS,
             "until": None if each.ended_ts is None else each.ended_ts / _MS,
+            "rule": each.rule,
+            "incident": each.incident,
             "words": f"{each.rule}: {each.summary or 'no summary'}",
         }
         for each in queries.incidents(connection, window.start, window.known_stop)
