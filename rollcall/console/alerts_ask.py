@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from rollcall.console import words
 from rollcall.console.alerts_table import print_alerts, print_silences
+from rollcall.console.node_names import complete_nodes
 from rollcall.console.options import CommandError, Options, shared
 from rollcall.console.request import ask
 from rollcall.service.settings import seconds_of
@@ -75,7 +76,7 @@ def ack(options: Options, incident: str, message: str) -> None:
 
 
 @click.command()
-@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@click.argument("nodes", nargs=-1, metavar="[NODE]...", shell_complete=complete_nodes)
 @click.option("--rule", default="*", help="Only alerts of this rule (a glob).")
 @click.option("--instance", default="*", help="Only this instance (a glob), such as /var.")
 @click.option("--for", "for_s", type=_Span(), default="1h", help="How long; default: 1h.")

@@ -10,6 +10,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from rollcall.broker.fleet.tables import Duration
 from rollcall.console import words
 from rollcall.console.command_round import Answered, CommandRound, Round
+from rollcall.console.node_names import complete_nodes
 from rollcall.console.options import (
     EXIT_OUT_OF_REACH,
     EXIT_WARNINGS,
@@ -29,7 +30,7 @@ _USAGE: Final = {
 
 
 @click.command()
-@click.argument("told", nargs=-1, metavar="NODE... COMMAND")
+@click.argument("told", nargs=-1, metavar="NODE... COMMAND", shell_complete=complete_nodes)
 @click.option(
     "--timeout",
     "timeout_s",

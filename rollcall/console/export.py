@@ -15,12 +15,14 @@ import click
 
 from rollcall.console.moments import Moment, milliseconds
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
+from rollcall.console.parquet import parquet_rows, require_pyarrow
 from rollcall.console.terminal import progress
 from rollcall.recorder.export import Export, Page, Wanted
 from rollcall.recorder.overviews import HistoryAwayError
 
 _USAGE: Final = 2
 _MIB: Final = 1024 * 1024
+_PARQUET: Final = ".parquet"
 _FOREVER: Final = 1 << 52
 _RESOLUTIONS: Final = {"1m": "minutely", "1h": "hourly", "1d": "daily"}
 _HEAD: Final = ("node", "metric", "instance", "time", "ts")
@@ -51,7 +53,7 @@ def export(
     every: str | None,
     yes: bool,
 ) -> None:
-    """Write what was recorded to FILE: .csv or .jsonl, with .gz compressed.
+    """Write what was recorded to FILE: .csv or .jsonl, with .gz compressed, or .parquet.
 
     What is not there is listed beside it, in FILE.gaps.csv.
     """
@@ -88,12 +90,14 @@ def export(
 
 def _stem(file: Path) -> str:
     plain = file.name.removesuffix(".gz")
+    if file.suffix == _PARQUET and file.stem:
+        require_pyarrow()
+        return file.stem
     for suffix in (".csv", ".jsonl"):
         if plain.endswith(suffix) and plain != suffix:
             return plain.removesuffix(suffix)
-    raise CommandError(
-        f"{file} is neither .csv nor .jsonl", "a FILE such as nov.csv or nov.csv.gz", _USAGE
-    )
+    what = f"{file} is neither .csv, .jsonl nor .parquet"
+    raise CommandError(what, "a FILE such as nov.csv or nov.csv.gz", _USAGE)
 
 
 def _ask(file: Path) -> None:
@@ -105,8 +109,11 @@ def _ask(file: Path) -> None:
 def _write_all(found: Export, file: Path, *, raw: bool) -> int:
     columns = (*_HEAD, *(_SAMPLE if raw else _BUCKET))
     count, begun_s = 0, time.monotonic()
-    with _replacing(file) as opened, progress("export", found.span_ms) as tell:
-        write = _writer(opened, columns, file)
+    with (
+        _replacing(file) as part,
+        _writing(part, file.name, columns) as write,
+        progress("export", found.span_ms) as tell,
+    ):
         for page in found.pages():
             write(_rows(page))
             count += len(page.rows)
@@ -123,7 +130,7 @@ def _rows(page: Page) -> Iterator[tuple[Any, ...]]:
 
 def _write_holes(found: Export, file: Path) -> int:
     count = 0
-    with _replacing(file) as opened:
+    with _replacing(file) as part, part.open("w", encoding="utf-8", newline="") as opened:
         write = csv.writer(opened)
         write.writerow(_HOLE)
         for hole in found.holes():
@@ -139,33 +146,41 @@ def _iso(ts: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _writer(opened: IO[str], columns: tuple[str, ...], file: Path) -> _Write:
-    if file.name.removesuffix(".gz").endswith(".csv"):
-        rows = csv.writer(opened)
-        rows.writerow(columns)
-        return rows.writerows
+@contextmanager
+def _writing(part: Path, name: str, columns: tuple[str, ...]) -> Iterator[_Write]:
+    """Give how to write rows in the form that the name of the finished file says."""
+    if name.endswith(_PARQUET):
+        with parquet_rows(part, columns) as write:
+            yield write
+        return
+    packed = name.endswith(".gz")
+    with (
+        gzip.open(part, "wt", encoding="utf-8", newline="", compresslevel=6)
+        if packed
+        else part.open("w", encoding="utf-8", newline="")
+    ) as opened:
+        if name.removesuffix(".gz").endswith(".csv"):
+            rows = csv.writer(opened)
+            rows.writerow(columns)
+            yield rows.writerows
+        else:
+            yield lambda found: _write_lines(opened, columns, found)
 
-    def lines(found: Iterable[tuple[Any, ...]]) -> None:
-        opened.writelines(
-            json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False) + "\n"
-            for row in found
-        )
 
-    return lines
+def _write_lines(
+    opened: IO[str], columns: tuple[str, ...], found: Iterable[tuple[Any, ...]]
+) -> None:
+    opened.writelines(
+        json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False) + "\n" for row in found
+    )
 
 
 @contextmanager
-def _replacing(file: Path) -> Iterator[IO[str]]:
+def _replacing(file: Path) -> Iterator[Path]:
     """Write beside the file, and rename when all is written; what was begun is removed."""
     part = file.with_name(f"{file.name}.part")
-    packed = file.name.endswith(".gz")
     try:
-        with (
-            gzip.open(part, "wt", encoding="utf-8", newline="", compresslevel=6)
-            if packed
-            else part.open("w", encoding="utf-8", newline="")
-        ) as opened:
-            yield opened
+        yield part
         part.replace(file)
     except BaseException:
         part.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from rollcall.console.fleet_catalogue import collectors, defaults
 from rollcall.console.fleet_effective import Row, rows
 from rollcall.console.fleet_file import Inspected, inspected, read_file
 from rollcall.console.fleet_situation import Situation, is_valid, situation
+from rollcall.console.node_names import complete_nodes
 from rollcall.console.options import (
     EXIT_OUT_OF_REACH,
     EXIT_WARNINGS,
@@ -130,7 +131,13 @@ def rollback(options: Options, timeout_s: float, *, yes: bool) -> int:
 
 
 @fleet.command()
-@click.option("--effective", "node", metavar="NODE", help="What holds on NODE, and why.")
+@click.option(
+    "--effective",
+    "node",
+    metavar="NODE",
+    help="What holds on NODE, and why.",
+    shell_complete=complete_nodes,
+)
 @shared
 @click.pass_obj
 def show(options: Options, node: str | None) -> int:

@@ -12,9 +12,12 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from rollcall.alerts.wording import quantity
 from rollcall.console.marks import MARKS
 from rollcall.console.moments import Moment, milliseconds
+from rollcall.console.node_names import complete_nodes
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
+from rollcall.console.peaks import Peak, peaks
 from rollcall.console.terminal import console, has_shapes
 from rollcall.console.words import age, iso, printable
 from rollcall.dashboard.past import Window, night
@@ -34,7 +37,7 @@ _Night = Mapping[str, Any]
 
 
 @click.command()
-@click.argument("nodes", nargs=-1, metavar="[NODE...]")
+@click.argument("nodes", nargs=-1, metavar="[NODE...]", shell_complete=complete_nodes)
 @click.option("--last-night", is_flag=True, help="From 20:00 yesterday to 08:00 today.")
 @click.option("--since", type=Moment(), help="From when on: 2026-11-20T18:00, or 24h (default).")
 @click.option("--until", type=Moment(), help="Up to when; default: now.")
@@ -59,10 +62,11 @@ def history(
     if start >= stop:
         raise CommandError("nothing lies between --since and --until", "an earlier --since", _USAGE)
     window = Window(*map(milliseconds, (start, stop, now)))
+    apart_ms = round(_DAY.total_seconds() * 1000) if last_night else None
     try:
         found = ask(
             options.settings().recorder.database,
-            lambda connection: _nights(connection, window, nodes),
+            lambda connection: _nights(connection, window, nodes, apart_ms),
         )
     except HistoryAwayError as error:
         remedy = "look at [recorder] database: rollcall config show --origin"
@@ -73,7 +77,8 @@ def history(
     if options.json:
         click.echo(json.dumps(document(told, start, stop), indent=2))
         return
-    _show(told, start, stop)
+    length = age((stop - start).total_seconds())
+    _show(told, start, stop, "the night before" if last_night else f"the {length} before")
 
 
 def last(now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
@@ -105,6 +110,7 @@ def document(told: _Night, start: dt.datetime, stop: dt.datetime) -> dict[str, A
             "until": None if _lasts(entry, stop) else iso(entry["until"]),
             "until_ts": None if _lasts(entry, stop) else round(entry["until"] * 1000),
             "words": entry["words"],
+            "peak": _peak_document(entry.get("peak")),
         }
         for entry in told["story"]
     ]
@@ -138,8 +144,10 @@ def row(entry: Mapping[str, Any], start: dt.datetime, stop: dt.datetime) -> tupl
     if entry["kind"] in {"offline", "stale"}:
         back = dt.datetime.fromtimestamp(entry["until"] or 0, start.tzinfo)
         words += "; not back" if lasts else f"; back {back:{clock}}"
-    elif lasts and entry["kind"] != "event":
-        words += "; not over"
+    elif entry["kind"] != "event":
+        peak: Peak | None = entry.get("peak")
+        words += f"; peak {quantity(peak.value, peak.metric)}" if peak else ""
+        words += "; not over" if lasts else ""
     return f"{at:{clock}}", entry["node"], entry["kind"], span, words
 
 
@@ -156,13 +164,32 @@ def change_words(changes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield printable(f"{name} {more}")
 
 
-def _nights(connection: Any, window: Window, patterns: Sequence[str]) -> list[_Night]:
+def _nights(
+    connection: Any, window: Window, patterns: Sequence[str], apart_ms: int | None
+) -> list[_Night]:
+    found = _of_nodes(connection, window, patterns, apart_ms)
+    reached = peaks(connection, window.start, window.known_stop)
+    for entry in (entry for each in found for entry in each["story"] if "rule" in entry):
+        entry["peak"] = reached.get((entry["incident"], entry["node"], entry["rule"]))
+    return found
+
+
+def _of_nodes(
+    connection: Any, window: Window, patterns: Sequence[str], apart_ms: int | None
+) -> list[Any]:
     if not patterns:
-        return [night(connection, window)]
+        return [night(connection, window, apart_ms=apart_ms)]
     states = queries.states(connection, window.start, window.known_stop)
     names = sorted({state.node for state in states})
     chosen = [name for name in names if any(fnmatchcase(name, each) for each in patterns)]
-    return [night(connection, window, name) for name in chosen]
+    return [night(connection, window, name, apart_ms=apart_ms) for name in chosen]
+
+
+def _peak_document(peak: Peak | None) -> dict[str, Any] | None:
+    if peak is None:
+        return None
+    at = {"time": iso(peak.ts / 1000), "ts": peak.ts}
+    return {"metric": peak.metric, "value": peak.value, **at}
 
 
 def _lasts(entry: Mapping[str, Any], stop: dt.datetime) -> bool:
@@ -170,7 +197,7 @@ def _lasts(entry: Mapping[str, Any], stop: dt.datetime) -> bool:
     return entry["until"] is None or entry["until"] >= stop.timestamp()
 
 
-def _show(told: _Night, start: dt.datetime, stop: dt.datetime) -> None:
+def _show(told: _Night, start: dt.datetime, stop: dt.datetime, before: str) -> None:
     screen, shapes = console(), has_shapes()
     screen.print(heading(told, start, stop), soft_wrap=True, markup=False)
     table = Table.grid(padding=(0, 2, 0, 0))
@@ -182,6 +209,5 @@ def _show(told: _Night, start: dt.datetime, stop: dt.datetime) -> None:
     screen.print(table if told["story"] else "Nothing went wrong, as far as it was recorded.")
     changed = list(change_words(told["changes"]))[:_MOST_CHANGES]
     if changed:
-        before = age((stop - start).total_seconds())
-        words = f"Most changed against the {before} before: {'; '.join(changed)}"
+        words = f"Most changed against {before}: {'; '.join(changed)}"
         screen.print(words, soft_wrap=True, markup=False)

@@ -14,6 +14,7 @@ from rollcall.broker.farewell import Left
 from rollcall.broker.topics import Kind
 from rollcall.console.broker_place import folder_option
 from rollcall.console.hub import Hub, now, require_node_name, told
+from rollcall.console.node_names import complete_nodes
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
 
 
@@ -65,7 +66,7 @@ _HISTORY = "history     stays in the database"
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_nodes)
 @folder_option
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("--yes", is_flag=True, help="Do not ask.")

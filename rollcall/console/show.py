@@ -10,6 +10,7 @@ from rollcall.broker.cluster import Cluster, HeldReport, NodeView, Now, stale_af
 from rollcall.broker.messages import Fields
 from rollcall.console.fallback import dated, from_database
 from rollcall.console.gather import gather, now
+from rollcall.console.node_names import complete_nodes
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
 from rollcall.console.recording import recording_of
 from rollcall.console.words import age, iso
@@ -17,7 +18,7 @@ from rollcall.service.settings import Settings
 
 
 @click.command()
-@click.argument("node")
+@click.argument("node", shell_complete=complete_nodes)
 @shared
 @click.pass_obj
 def show(options: Options, node: str) -> None:

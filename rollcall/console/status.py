@@ -14,6 +14,7 @@ from rollcall.console.fallback import dated, from_database
 from rollcall.console.gather import gather, now
 from rollcall.console.known_rows import rows_of
 from rollcall.console.marks import MARKS
+from rollcall.console.node_names import complete_nodes
 from rollcall.console.options import (
     EXIT_CRITICAL,
     EXIT_OUT_OF_REACH,
@@ -30,7 +31,7 @@ from rollcall.service.settings import Settings
 
 
 @click.command()
-@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@click.argument("nodes", nargs=-1, metavar="[NODE]...", shell_complete=complete_nodes)
 @shared
 @click.pass_obj
 def status(options: Options, nodes: tuple[str, ...]) -> int:

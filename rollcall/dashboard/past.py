@@ -223,17 +223,24 @@ def _alert_row(alert: overviews.AlertThen) -> Answer:
     }
 
 
-def night(connection: Connection, window: Window, node: str | None = None) -> Answer:
+def night(
+    connection: Connection,
+    window: Window,
+    node: str | None = None,
+    *,
+    apart_ms: int | None = None,
+) -> Answer:
     """Give what went wrong in a window, and what changed most against the one before.
 
-    Of one node or of all; of one also which reports are missing. A gap in the recording is an entry
-    of kind `unrecorded`, of all nodes where its `node` is empty.
+    That one begins `apart_ms` earlier; None: it ends where this one begins. Of one node or of all;
+    of one also which reports are missing. A gap in the recording is an entry of kind `unrecorded`,
+    of all nodes where its `node` is empty.
     """
     stop = window.known_stop
     states = queries.states(connection, window.start, stop, node)
     unrecorded = _gaps(connection, window, states)
     story = _story(connection, window, states, unrecorded, node)
-    changed = overviews.changes(connection, window.start, stop, _MOST_CHANGES)
+    changed = overviews.changes(connection, window.start, stop, _MOST_CHANGES, apart_ms)
     missing = [each for each in queries.gaps(connection) if node in {None, each.node}]
     return {
         **window.told(),
@@ -356,6 +363,8 @@ def _incidents(connection: Connection, window: Window) -> list[dict[str, Any]]:
             "node": each.node,
             "since": each.began_ts / _MS,
             "until": None if each.ended_ts is None else each.ended_ts / _MS,
+            "rule": each.rule,
+            "incident": each.incident,
             "words": f"{each.rule}: {each.summary or 'no summary'}",
         }
         for each in queries.incidents(connection, window.start, window.known_stop)

@@ -108,13 +108,15 @@ SELECT a.name, a.metric, a.instance, x.ts, x.value
 FROM a JOIN {{table}} x ON x.series_id = a.series_id AND x.ts = a.at{{same_slice}}"""  # noqa: S608 - likewise
 _MEANS: Final = """
 SELECT n.name, s.metric, s.instance,
-  sum(CASE WHEN r.ts < :start THEN r.vsum END) / sum(CASE WHEN r.ts < :start THEN r.n END),
+  sum(CASE WHEN r.ts < :before_stop THEN r.vsum END)
+    / sum(CASE WHEN r.ts < :before_stop THEN r.n END),
   sum(CASE WHEN r.ts >= :start THEN r.vsum END) / sum(CASE WHEN r.ts >= :start THEN r.n END)
 FROM series_key s JOIN node n ON n.node_id = s.node_id
   JOIN rollup_hour r ON r.series_id = s.series_id
-WHERE s.kind = 'gauge' AND r.ts >= :before AND r.ts < :stop
+WHERE s.kind = 'gauge' AND (r.ts >= :before AND r.ts < :before_stop
+  OR r.ts >= :start AND r.ts < :stop)
 GROUP BY n.name, s.metric, s.instance
-HAVING sum(CASE WHEN r.ts < :start THEN r.n END) >= :least
+HAVING sum(CASE WHEN r.ts < :before_stop THEN r.n END) >= :least
   AND sum(CASE WHEN r.ts >= :start THEN r.n END) >= :least"""
 _ALERTS_AT: Final = text("""
 SELECT n.name, a.rule, a.instance, a.state, a.severity, a.ts, a.summary, a.incident
@@ -218,15 +220,20 @@ def alerts_at(connection: Connection, at: int) -> list[AlertThen]:
     ]
 
 
-def changes(connection: Connection, start: int, stop: int, most: int) -> list[Change]:
-    """Give the gauges whose mean changed most against the window of equal length before it.
+def changes(
+    connection: Connection, start: int, stop: int, most: int, apart_ms: int | None = None
+) -> list[Change]:
+    """Give the gauges whose mean changed most against a window of equal length before it.
 
+    That one begins `apart_ms` earlier, such as a day; None: it ends where the other begins.
     By whole hours that are rolled up; how much is judged by the ratio of the means.
     """
+    before = start - (stop - start if apart_ms is None else apart_ms)
     values = {
         "start": start,
         "stop": stop,
-        "before": start - (stop - start),
+        "before": before,
+        "before_stop": min(before + stop - start, start),
         "least": _LEAST_SAMPLES,
     }
     found = [Change(*row) for row in connection.execute(text(_MEANS), values)]

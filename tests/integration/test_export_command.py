@@ -131,6 +131,21 @@ def test_what_is_not_there_is_listed(command: Command, url: str, tmp_path: Path)
     ]
 
 
+def test_without_its_package_parquet_says_what_to_install(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "sys.modules['pyarrow'] = None\n"
+        "from rollcall.console.__main__ import main\n"
+        "sys.argv[1:] = ['export', 'all.parquet']\n"
+        "sys.exit(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(tmp_path, "sqlite://"), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "rollcall-mqtt[parquet]" in done.stderr) == (1, True)
+
+
 def test_pages_follow_one_another_without_a_hole(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "PAGE_ROWS", 7)
     for resolution, count in (("raw", 185), ("minutely", 185)):

@@ -62,6 +62,7 @@ def test_a_night_is_told_in_order_and_in_words(command: Command, database_url: s
     assert offline == {
         "node": "pi-4", "kind": "offline", "time": "2026-01-01T02:00:00.000Z",
         "ts": T0 + 2 * HOUR_MS, "until": None, "until_ts": None, "words": "stopped",
+        "peak": None,
     }  # fmt: skip
 
 

@@ -88,6 +88,24 @@ def test_what_changed_most_stands_first(database_url: str) -> None:
     assert (change.before, change.after) == (5, 80)
 
 
+def test_a_night_is_compared_with_the_night_before_and_not_with_the_day(database_url: str) -> None:
+    def value(minute: int) -> float:
+        return 5 if minute < 60 else 99 if minute < DAY_MS // MINUTE_MS else 80
+
+    minutes = [*range(120), *range(DAY_MS // MINUTE_MS, DAY_MS // MINUTE_MS + 60)]
+    with Store(database_url) as store:
+        store.commit([cpu(n, T0 + n * MINUTE_MS, value(n)) for n in minutes])
+        while store.apply(lambda connection: close_oldest(connection, NOW + DAY_MS)):
+            pass
+        (change,) = ask(
+            database_url,
+            lambda asking: overviews.changes(
+                asking, T0 + DAY_MS, T0 + DAY_MS + HOUR_MS, 5, apart_ms=DAY_MS
+            ),
+        )
+    assert (change.before, change.after) == (5, 80)
+
+
 def test_every_metric_is_named(connection: Connection) -> None:
     assert overviews.metrics(connection) == ["cpu.percent"]
 
