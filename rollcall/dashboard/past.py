@@ -261,7 +261,7 @@ def _gaps(connection: Connection, window: Window, states: Iterable[queries.State
     stop = window.known_stop
     parts: dict[str, list[tuple[int, int]]] = {name: [] for name in raw.nodes(connection)}
     for name, start, end in silences(connection, window.start, stop):
-        parts[name].append((start, end))
+        parts.setdefault(name, []).append((start, end))
     return gaps(parts, (_stay(state, stop) for state in states))
 
 

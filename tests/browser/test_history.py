@@ -204,6 +204,20 @@ def test_nodes_are_compared_by_what_was_recorded(visitor: Visitor, pi_3: float) 
     assert strip.get_attribute("aria-label") == "pi-3: mean 50 %, highest 50 %"
 
 
+def test_many_nodes_are_summed_up_by_shares_and_never_by_a_mean(
+    visitor: Visitor, dashboard: DashboardUnderTest, began_ms: int
+) -> None:
+    with Store(dashboard.database_url) as store:
+        readings = [cpu(1, began_ms, 10.0 * n, f"nas-{n}") for n in range(1, 7)]
+        store.commit(readings)
+    visitor.page.goto(f"{visitor.url}/compare?window=1d")
+    visitor.page.locator("tbody tr").nth(9).wait_for()
+    rows = visitor.page.locator("tbody tr").all_inner_texts()
+    median, high = (" ".join(row.split()) for row in rows[:2])
+    assert median.startswith("median of 8 ")
+    assert high.startswith("95th percentile of 8 60 %")
+
+
 @pytest.mark.parametrize("path", ["/compare", "/node/pi-3"])
 def test_any_window_can_be_typed_in(
     visitor: Visitor, pi_3: float, began_ms: int, path: str

@@ -8,6 +8,12 @@ import { clock, figure, span } from "./words.js";
 const STRIP_HEIGHT = 22;
 const POINTS = 240;
 const USUAL = "cpu.percent";
+// With fewer series each can be seen by itself.
+const LEAST_FOR_SHARES = 5;
+const SHARES = [
+  [0.5, "median"],
+  [0.95, "95th percentile"],
+];
 
 export class CompareView {
   constructor(state) {
@@ -68,14 +74,15 @@ export class CompareView {
     const each = rows.length === 0 ? "Nothing was recorded in this window." : `Each step is the mean of ${span(bucket)}; colours from 0 to ${figure(field, highest)}.`;
     say(this.told, `${clock(since)} to ${clock(until)}. ${each}`);
     const sorted = [...rows].sort((a, b) => b.highest - a.highest || (a.node < b.node ? -1 : 1));
-    this.strips = sorted.map((row) => ({ row, canvas: h("canvas", { role: "img", "aria-label": stripWords(row, field) }) }));
+    const shares = rows.length < LEAST_FOR_SHARES ? [] : SHARES.map(([share, name]) => shareOf(rows, share, name));
+    this.strips = [...shares, ...sorted].map((row) => ({ row, canvas: h("canvas", { role: "img", "aria-label": stripWords(row, field) }) }));
     this.body.replaceChildren(
       ...this.strips.map(({ row, canvas }) => {
         canvas.addEventListener("pointermove", (event) => this.read(event, row, field));
         return h(
           "tr",
           {},
-          h("th", { scope: "row" }, h("a", { href: `/node/${encodeURIComponent(row.node)}`, "data-inside": true }, row.instance ? `${row.node} ${row.instance}` : row.node)),
+          h("th", { scope: "row" }, row.share ? `${row.node} of ${rows.length}` : nodeLink(row)),
           h("td", {}, figure(field, row.highest)),
           h("td", {}, figure(field, row.mean)),
           h("td", { class: "strip" }, canvas),
@@ -99,6 +106,21 @@ export class CompareView {
     const value = row.avg[index];
     say(this.readout, `${row.node}, ${clock(this.answer.times[index])}: ${value === null ? "nothing recorded" : figure(field, value)}`);
   }
+}
+
+function nodeLink({ node, instance }) {
+  return h("a", { href: `/node/${encodeURIComponent(node)}`, "data-inside": true }, instance ? `${node} ${instance}` : node);
+}
+
+// The value at each step that so large a share of the series does not exceed (nearest rank).
+function shareOf(rows, share, name) {
+  const avg = rows[0].avg.map((_, index) => {
+    const known = rows.map((row) => row.avg[index]).filter((value) => value !== null).sort((a, b) => a - b);
+    return known.length === 0 ? null : known[Math.ceil(share * known.length) - 1];
+  });
+  const known = avg.filter((value) => value !== null);
+  const sum = known.reduce((before, value) => before + value, 0);
+  return { node: name, instance: "", share, avg, mean: known.length > 0 ? sum / known.length : null, highest: known.length > 0 ? Math.max(...known) : null };
 }
 
 function stripWords(row, field) {
