@@ -16,8 +16,10 @@ from rollcall.broker import folder_setup
 from rollcall.broker.broker_folder import BrokerFolder
 from rollcall.broker.private_files import make_private_folder, write_private
 
-_LEFT_OUT: Final = frozenset({"state", "run.lock"})
-_PATH: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*){0,3}")
+_NAME: Final = "[A-Za-z0-9_-][A-Za-z0-9._-]*"
+_OURS: Final = re.compile(
+    rf"broker\.json|mosquitto\.conf|acl|passwd|pki/{_NAME}|identities/{_NAME}/{_NAME}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,8 @@ def digests(files: Mapping[str, str]) -> dict[str, str]:
 
 
 def is_path(text: str) -> bool:
-    """Say whether a name out of an archive can be a file of such a folder, and nothing above it."""
-    return _PATH.fullmatch(text) is not None and text.partition("/")[0] not in _LEFT_OUT
+    """Say whether a path is that of a file which `rollcall broker init` and `node add` make."""
+    return _OURS.fullmatch(text) is not None
 
 
 def kept_beside(folder: Path, now: dt.datetime) -> Path:
@@ -78,7 +80,7 @@ def kept_beside(folder: Path, now: dt.datetime) -> Path:
 
 
 def put_back(folder: Path, files: Mapping[str, str], now: dt.datetime) -> None:
-    """Make the folder hold these files and no others, and give the broker's account its own.
+    """Make the folder hold these of our files and no others, and give the broker's account its own.
 
     One that is cut short goes on when it is run again. What has worn out meanwhile is made anew.
     Raises BrokerFolderError, CredentialError, OSError.

@@ -9,6 +9,7 @@ import click
 
 from rollcall.broker.broker_folder import BrokerFolder, BrokerFolderError
 from rollcall.broker.certificates import CredentialError
+from rollcall.broker.private_files import make_private_folder
 from rollcall.console.archive import BROKER, Manifest, part
 from rollcall.console.broker_copy import (
     Difference,
@@ -59,6 +60,7 @@ def restore_broker(
 def _replace(folder: Path, files: dict[str, str]) -> Path | None:
     now = dt.datetime.now(dt.UTC)
     kept = kept_beside(folder, now) if files_of(folder) else None
+    make_private_folder(folder)
     with ProcessLock(folder / "run.lock", "this broker"):
         put_back(folder, files, now)
     return kept
@@ -95,7 +97,7 @@ def _compare(folder: Path, difference: Difference) -> None:
         click.echo(f"  only in the backup {path}")
     for path in difference.only_there:
         click.echo(f"  only there now     {path}")
-    if "pki/issued.json" in difference.other:
+    if "pki/issued.json" not in difference.same:
         click.echo("Who was removed since the backup gets in again: rollcall node remove NAME")
 
 
