@@ -4,56 +4,34 @@ One sick cluster has most of them at once, on a real Mosquitto; what cannot be i
 alone.
 """
 
+import json
 import sqlite3
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-import tomli_w
 
 from rollcall import __version__
-from rollcall.broker.certificates import Purpose
 from rollcall.broker.client.probe import Door, Probe
-from rollcall.broker.mosquitto import free_port
 from rollcall.console.doctor import hearing, report
 from rollcall.console.doctor.examination import examine
 from rollcall.console.doctor.findings import Finding, exit_code
 from rollcall.console.options import Options
-from rollcall.recorder.store import Store
 from tests.support.doctor import (
     EPOCH,
     Stage,
-    TlsBroker,
-    authority,
-    credential,
+    configured,
+    findings,
     found,
     require_runnable,
 )
 from tests.support.mqtt import BrokerUnderTest
-from tests.support.old_database import make_old
 
 FLEET = {"revision": 7, "digest": "sha256:07", "document": {}}
-
-
-def configured(folder: Path, **sections: dict[str, object]) -> Path:
-    """Write a configuration with an empty database of this version, unless one is named."""
-    file = folder / "rollcall.toml"
-    if "recorder" not in sections:
-        url = f"sqlite:///{folder / 'rollcall.db'}"
-        with Store(url):
-            pass
-        sections["recorder"] = {"database": url}
-    file.write_text(tomli_w.dumps(sections), "utf-8")
-    file.chmod(0o600)
-    return file
-
-
-def findings(file: Path, root: Path | None = None) -> list[Finding]:
-    return examine(Options(config=file), root=root or file.parent).findings
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -143,30 +121,27 @@ def _refuse_a_message(database: Path) -> None:
         )
 
 
-class _late_reports:  # noqa: N801 - used as a word
-    """Publishes live reports of a node whose clock is 100 s behind."""
+@contextmanager
+def _late_reports(port: int, node: str) -> Iterator[None]:
+    """Publish live reports of a node whose clock is 100 s behind."""
+    stop = threading.Event()
 
-    def __init__(self, port: int, node: str) -> None:
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(port, node))
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self, port: int, node: str) -> None:
+    def run() -> None:
         with Probe(Door(port=port)) as probe:
             seq = 100
-            while not self._stop.wait(0.1):
+            while not stop.wait(0.1):
                 seq += 1
-                report = (
-                    f'{{"epoch":"{EPOCH}","seq":{seq},"time":{time.time() - 100},"interval":10,'
-                    '"fields":{"percent":1}}'
-                )
-                probe.publish(f"rollcall/v1/node/{node}/metrics/cpu", report.encode())
+                report = {"epoch": EPOCH, "seq": seq, "time": time.time() - 100, "interval": 10}
+                payload = json.dumps(report | {"fields": {"percent": 1}}).encode()
+                probe.publish(f"rollcall/v1/node/{node}/metrics/cpu", payload)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 FAULTS = [
@@ -291,149 +266,3 @@ def test_a_command_for_junk_removes_it(broker: BrokerUnderTest, tmp_path: Path) 
     remedy = found(findings(file), "junk", "it's odd").remedy
     subprocess.run(remedy, shell=True, check=True)  # noqa: S602 - as a user pastes it
     assert not [one for one in findings(file) if one.subject == "junk"]
-
-
-@pytest.mark.parametrize(
-    ("hosts", "valid_for_days", "text", "remedy"),
-    [
-        pytest.param(["127.0.0.1"], -3, "has expired, or this clock is ahead",
-                     "rollcall broker init", id="expired"),
-        pytest.param(["hub.lan"], 300, "does not name 127.0.0.1",
-                     "rollcall broker init --name 127.0.0.1", id="wrong host name"),
-    ],
-)  # fmt: skip
-def test_a_certificate_of_the_broker_that_cannot_be_used_is_found(
-    tmp_path: Path, hosts: list[str], valid_for_days: int, text: str, remedy: str
-) -> None:
-    ca = authority()
-    server = credential(ca, "hub", Purpose.SERVER, valid_for_days=valid_for_days, hosts=hosts)
-    with TlsBroker(tmp_path / "broker", ca, server) as broker:
-        section = {"port": broker.port, "ca_file": str(broker.ca_file)}
-        told = findings(configured(tmp_path, broker=section))
-    finding = found(told, "broker", text)
-    require_runnable(finding.remedy)
-    assert finding.remedy.startswith(remedy)
-    assert exit_code(told) == 5
-
-
-def test_certificates_near_their_end_are_found(tmp_path: Path) -> None:
-    ca = authority()
-    server = credential(ca, "hub", Purpose.SERVER, valid_for_days=20, hosts=["127.0.0.1"])
-    own = credential(ca, "admin", Purpose.CLIENT, valid_for_days=-2)
-    (tmp_path / "own.crt").write_text(own.certificate_pem)
-    (tmp_path / "own.key").write_text(own.key_pem)
-    (tmp_path / "own.key").chmod(0o600)
-    with TlsBroker(tmp_path / "broker", ca, server) as broker:
-        section = {
-            "port": broker.port,
-            "ca_file": str(broker.ca_file),
-            "certificate_file": str(tmp_path / "own.crt"),
-            "key_file": str(tmp_path / "own.key"),
-        }
-        told = findings(configured(tmp_path, broker=section))
-    assert "is valid for 20 days only" in found(told, "certificate", "the broker's").text
-    expired = found(told, "certificate", "the certificate of admin has expired")
-    assert (expired.verdict, expired.why or "", expired.code) == ("critical", "", None)
-    require_runnable(expired.remedy)
-
-
-def test_a_broker_that_is_not_there_is_found(tmp_path: Path) -> None:
-    file = configured(tmp_path, broker={"port": free_port()})
-    told = findings(file)
-    finding = found(told, "broker", "nobody listens on 127.0.0.1:")
-    assert finding.remedy == "sudo systemctl restart mosquitto"
-    assert exit_code(told) == 5
-
-
-@pytest.mark.parametrize(
-    ("text", "fault", "remedy"),
-    [
-        pytest.param('[broker]\nhots = "hub"\n', 'did you mean "host"?',
-                     "rollcall config explain broker.host", id="unknown key"),
-        pytest.param("[broker]\nport = 99999\n", "[broker] port:",
-                     "rollcall config explain broker.port", id="wrong value"),
-        pytest.param("[broker\n", "is not TOML", "rollcall config check", id="no TOML"),
-    ],
-)  # fmt: skip
-def test_a_mistake_in_the_configuration_is_found(
-    tmp_path: Path, text: str, fault: str, remedy: str
-) -> None:
-    file = tmp_path / "rollcall.toml"
-    file.write_text(text)
-    told = findings(file)
-    finding = found(told, "configuration", fault)
-    require_runnable(finding.remedy)
-    assert finding.remedy.startswith(remedy)
-    assert exit_code(told) == 78
-
-
-def _newer(path: Path) -> None:
-    with Store(f"sqlite:///{path}"):
-        pass
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-
-
-def _older(path: Path) -> None:
-    make_old(f"sqlite:///{path}")
-
-
-def _foreign(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("CREATE TABLE recipes (name TEXT)")
-
-
-def _corrupt(path: Path) -> None:
-    with Store(f"sqlite:///{path}"):
-        pass
-    content = bytearray(path.read_bytes())
-    content[4096:40960] = b"\xa5" * (40960 - 4096)
-    path.write_bytes(content)
-
-
-def _rotten(path: Path) -> None:
-    """Damage a table that nobody reads to look whether the database is there."""
-    with Store(f"sqlite:///{path}"):
-        pass
-    with closing(sqlite3.connect(path)) as connection:
-        query = "SELECT rootpage FROM sqlite_master WHERE name = 'event'"
-        ((page,),) = connection.execute(query).fetchall()
-        ((size,),) = connection.execute("PRAGMA page_size").fetchall()
-    content = bytearray(path.read_bytes())
-    content[(page - 1) * size : page * size] = b"\xa5" * size
-    path.write_bytes(content)
-
-
-def _absent(path: Path) -> None:
-    path.unlink(missing_ok=True)
-
-
-@pytest.mark.parametrize(
-    ("plant", "text", "remedy", "code"),
-    [
-        pytest.param(_newer, "has schema 9999", "pip install --upgrade", 78, id="newer schema"),
-        pytest.param(_older, "has schema 0001", "rollcall db upgrade --dry-run", 5,
-                     id="older schema"),
-        pytest.param(_foreign, "is no database of Rollcall", "rollcall config explain", 78,
-                     id="another program's"),
-        pytest.param(_corrupt, "", "rollcall restore --help", 5, id="corrupt"),
-        pytest.param(_rotten, "is damaged:", "rollcall restore --help", 5, id="damaged page"),
-        pytest.param(_absent, "there is no", "rollcall config explain recorder.database", 5,
-                     id="missing"),
-    ],
-)  # fmt: skip
-def test_a_database_that_cannot_be_used_is_found(
-    tmp_path: Path, plant: object, text: str, remedy: str, code: int
-) -> None:
-    path = tmp_path / "other.db"
-    assert callable(plant)
-    plant(path)
-    url = f"sqlite:///{path}"
-    # No broker either, which is code 5.
-    file = configured(tmp_path, broker={"port": free_port()}, recorder={"database": url})
-    told = findings(file)
-    finding = found(told, "database", text)
-    assert finding.verdict != "ok"
-    require_runnable(finding.remedy)
-    assert finding.remedy.startswith(remedy)
-    assert exit_code(told) == code

@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+import tomli_w
 
 from rollcall.broker import certificates
 from rollcall.broker.certificates import Credential, Purpose, Subject
 from rollcall.broker.client.probe import Door, Probe
 from rollcall.console.app import rollcall
+from rollcall.console.doctor.examination import examine
 from rollcall.console.doctor.findings import Finding
+from rollcall.console.options import Options
+from rollcall.recorder.store import Store
 from tests.support.mqtt import BrokerUnderTest
 
 EPOCH = "9f3c21d07a5be4c8"
@@ -153,3 +157,20 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     """Give an environment in which nobody's own configuration is found."""
     places = {"XDG_CONFIG_HOME": str(folder / "config"), "XDG_DATA_HOME": str(folder / "data")}
     return {**os.environ, **places, "PYTHONIOENCODING": "utf-8", "TERM": "dumb", **more}
+
+
+def configured(folder: Path, **sections: dict[str, object]) -> Path:
+    """Write a configuration with an empty database of this version, unless one is named."""
+    file = folder / "rollcall.toml"
+    if "recorder" not in sections:
+        url = f"sqlite:///{folder / 'rollcall.db'}"
+        with Store(url):
+            pass
+        sections["recorder"] = {"database": url}
+    file.write_text(tomli_w.dumps(sections), "utf-8")
+    file.chmod(0o600)
+    return file
+
+
+def findings(file: Path, root: Path | None = None) -> list[Finding]:
+    return examine(Options(config=file), root=root or file.parent).findings
