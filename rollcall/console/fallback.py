@@ -15,14 +15,14 @@ def from_database(away: CommandError, question: Callable[[], T]) -> T:
 
     Raises CommandError, with the exit code of `away`, when the database does not answer either.
     """
-    # A node has no database, and perhaps not what reads one.
     try:
+        # A node has no database, and perhaps not what reads one.
         from rollcall.console.from_database import HistoryAwayError  # noqa: PLC0415 - see above
     except ModuleNotFoundError as missing:
         raise away from missing
     try:
         return question()
-    except HistoryAwayError as error:
+    except (HistoryAwayError, ModuleNotFoundError) as error:
         what = f"{away}\n  and nothing stands in for it: {error}"
         raise CommandError(what, away.remedy, away.code) from error
 
@@ -38,6 +38,7 @@ def newest_recorded(url: str) -> float | None:
     """Give when anything was recorded last, in Unix seconds; None where nobody can tell."""
     try:
         from rollcall.console.from_database import newest_sign  # noqa: PLC0415 - as above
+
+        return newest_sign(url)
     except ModuleNotFoundError:
         return None
-    return newest_sign(url)

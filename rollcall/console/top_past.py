@@ -58,15 +58,16 @@ class Database:
         return recording.with_newest(self._sign)
 
     def _asked(self, at: float, question: Callable[..., list[RecordedNode]]) -> Past:
-        # Whoever never asks needs neither the packages nor the memory.
         try:
+            # Whoever never asks needs neither the packages nor the memory.
             from rollcall.console import from_database  # noqa: PLC0415 - see above
+
+            try:
+                return Past(at, rows_of(question(from_database), at))
+            except from_database.HistoryAwayError as error:
+                return Past(at, failure=str(error))
         except ModuleNotFoundError as missing:
             return Past(at, failure=f"the package {missing.name} is not installed")
-        try:
-            return Past(at, rows_of(question(from_database), at))
-        except from_database.HistoryAwayError as error:
-            return Past(at, failure=str(error))
 
 
 def node_lines(row: Row, at: float) -> list[str]:

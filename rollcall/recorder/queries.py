@@ -22,6 +22,7 @@ MOST_POINTS: Final = 1_500
 MOST_ROWS: Final = 10_000
 _USUAL_INTERVAL_MS: Final = 10_000
 _STATEMENT_TIMEOUT_MS: Final = 30_000
+_CONNECTED_WITHIN_S: Final = 10
 
 # How wide a point of each resolution is; raw samples as they usually come.
 RESOLUTIONS: Final = {
@@ -349,6 +350,9 @@ def _answer_at_once(connection: Any, _record: Any) -> None:
 
 def _postgresql(url: URL) -> Engine:
     options = f"-c default_transaction_read_only=on -c statement_timeout={_STATEMENT_TIMEOUT_MS}"
+    arguments: dict[str, Any] = {"options": options}
+    if "connect_timeout" not in url.query:
+        arguments["connect_timeout"] = _CONNECTED_WITHIN_S
     return sqlalchemy.create_engine(
-        url.set(drivername="postgresql+psycopg"), connect_args={"options": options}
+        url.set(drivername="postgresql+psycopg"), connect_args=arguments
     )
