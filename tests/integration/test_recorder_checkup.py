@@ -15,7 +15,6 @@ from rollcall.recorder.findings import (
     Number,
     Refused,
     ReportFound,
-    Sample,
 )
 from rollcall.recorder.store import Store
 
@@ -38,7 +37,8 @@ def test_an_empty_database_of_this_version_is_well(database_url: str) -> None:
 
 
 def test_what_there_is_of_a_node_is_told(database_url: str) -> None:
-    report = ReportFound(Number("pi-3", EPOCH, 5), (Sample("cpu.percent", "", NOW_MS, 1.0),), "cpu")
+    number = Number("pi-3", EPOCH, 5)
+    report = ReportFound(number, (("cpu.percent", "", 1.0),), collector="cpu", ts=NOW_MS)
     with Store(database_url) as store:
         store.commit([
             intake(report),
