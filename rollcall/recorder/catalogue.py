@@ -36,6 +36,10 @@ _CHOSEN: Final = " WHERE node_id IN (SELECT node_id FROM node WHERE name = ANY(:
 _OF_NODES: Final = " WHERE epoch_id IN (SELECT epoch_id FROM epoch{})"
 
 
+# The key of a series that the present transaction has still to make.
+UNMADE: Final = 0
+
+
 @dataclass(slots=True)
 class KnownSeries:
     """A series: its key in the database and the time of its oldest sample."""

@@ -389,10 +389,11 @@ class Recorder:
             receipt = self._store.receipt(node)
             topic = self._topics.topic(Kind.RECEIPT, node)
             said = receipt and self._sayable(node, receipt, now_s)
-            if said is None or client.publish(topic, encode(said), retain=True):
-                self._receipts.said(node, now_s)
-                if said != receipt:
-                    self._receipts.want([node])
+            if said is not None and not client.publish(topic, encode(said), retain=True):
+                return  # nor can the others go now
+            self._receipts.said(node, now_s)
+            if said != receipt:
+                self._receipts.want([node])
 
     def _sayable(self, node: str, receipt: Receipt, now_s: float) -> Receipt:
         shared = self._membership.shared

@@ -13,8 +13,15 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from rollcall.broker.messages import Online
-from rollcall.recorder import alert_changes, fleet_history, own_events, rejections, samples
-from rollcall.recorder.catalogue import Catalogue, KnownSeries
+from rollcall.recorder import (
+    alert_changes,
+    fleet_history,
+    new_series,
+    own_events,
+    rejections,
+    samples,
+)
+from rollcall.recorder.catalogue import UNMADE, Catalogue, KnownSeries
 from rollcall.recorder.engine import Database, SampleRow
 from rollcall.recorder.findings import (
     AlertFound,
@@ -31,22 +38,13 @@ from rollcall.recorder.findings import (
     StatusFound,
 )
 from rollcall.recorder.ledger import Ledger
+from rollcall.recorder.new_series import SeriesKey
 from rollcall.recorder.own_events import CollectorError, OwnEvent
 from rollcall.recorder.presence import Change, Presence, with_sign_of_life, with_status
-from rollcall.recorder.units import Unit, derived
+from rollcall.recorder.units import Unit
 
 Row = dict[str, Any]
 
-_SERIES: Final = text(
-    "INSERT INTO series_key (node_id, metric, instance, unit, kind, first_ts) "
-    "VALUES (:node_id, :metric, :instance, :unit, :kind, :ts) "
-    # Another recorder may have made it, and only then there is a conflict.
-    "ON CONFLICT (node_id, metric, instance) DO UPDATE SET metric = excluded.metric "
-    "RETURNING series_id, first_ts"
-)
-_OLDEST: Final = text(
-    "UPDATE series_key SET first_ts = :ts WHERE series_id = :series_id AND first_ts > :ts"
-)
 _UNIT: Final = text(
     "UPDATE series_key SET unit = :unit, kind = :kind WHERE node_id = :node_id AND metric = :metric"
 )
@@ -117,6 +115,8 @@ class Transaction:
         self._catalogue = catalogue
         self._stored = Stored()
         self._samples: list[SampleRow] = []
+        self._new_series: dict[SeriesKey, KnownSeries] = {}
+        self._waiting: list[tuple[int, float, KnownSeries]] = []
         self._events: list[Row] = []
         self._refused: list[Refused] = []
         self._ledgers_before: dict[int, Ledger] = {}
@@ -147,6 +147,9 @@ class Transaction:
 
     def finish(self) -> Stored:
         """Write what came together. Raises what the database raises."""
+        if self._new_series:
+            new_series.make(self._connection, self._new_series, self._catalogue.units)
+            self._samples += [(ts, value, made.series_id) for ts, value, made in self._waiting]
         if self._samples:
             self._stored.samples = samples.write(self._connection, self._database, self._samples)
         if self._events:
@@ -201,9 +204,16 @@ class Transaction:
     def _add_samples(self, node_id: int, report: ReportFound) -> None:
         known, ts = self._catalogue.series, report.ts
         for metric, instance, value in report.samples:
-            series = known.get((node_id, metric, instance))
-            if series is None or ts < series.first_ts:
-                series = self._series(node_id, metric, instance, ts)
+            key = (node_id, metric, instance)
+            series = known.get(key)
+            if series is None:
+                series = known[key] = self._new_series[key] = KnownSeries(UNMADE, ts)
+            if series.series_id == UNMADE:
+                series.first_ts = min(series.first_ts, ts)
+                self._waiting.append((ts, value, series))
+                continue
+            if ts < series.first_ts:
+                new_series.be_older(self._connection, series, ts)
             self._samples.append((ts, value, series.series_id))
 
     def _note(self, node_id: int, report: ReportFound) -> None:
@@ -233,27 +243,6 @@ class Transaction:
         detail = json.dumps(event.detail, separators=(",", ":"))
         row = {"node_id": node_id, "ts": event.ts, "kind": event.kind, "detail": detail}
         self._events.append({**row, "source": own_events.SOURCE})
-
-    def _series(self, node_id: int, metric: str, instance: str, ts: int) -> KnownSeries:
-        key = (node_id, metric, instance)
-        known = self._catalogue.series.get(key)
-        if known is None:
-            told = self._catalogue.units.get(node_id, {}).get(metric)
-            unit = told or derived(metric)
-            values = {
-                "node_id": node_id,
-                "metric": metric,
-                "instance": instance,
-                "unit": unit.name,
-                "kind": unit.kind,
-                "ts": ts,
-            }
-            made = self._connection.execute(_SERIES, values).one()
-            known = self._catalogue.series[key] = KnownSeries(made.series_id, made.first_ts)
-        if ts < known.first_ts:
-            known.first_ts = ts
-            self._connection.execute(_OLDEST, {"series_id": known.series_id, "ts": ts})
-        return known
 
     def _add_event(self, event: EventFound) -> None:
         if not self._is_new(event.number):

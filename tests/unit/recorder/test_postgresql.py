@@ -78,6 +78,17 @@ def test_two_members_store_each_number_once_and_one_leads(url: str) -> None:
     assert ask(url, "SELECT count(*) FROM samples") == [(4,)]
 
 
+def test_a_series_that_two_members_make_is_one_and_begins_with_its_oldest_sample(url: str) -> None:
+    one, two = MEMBERS
+    with Store(url, one) as first, Store(url, two) as second:
+        first.commit([reading(5)])
+        second.commit([reading(3)])
+        assert ask(url, "SELECT count(*), min(first_ts) FROM series") == [(1, NOW_MS - 97_000)]
+        first.commit([reading(4)])
+        assert ask(url, "SELECT count(*), min(first_ts) FROM series") == [(1, NOW_MS - 97_000)]
+    assert ask(url, "SELECT count(*) FROM samples") == [(3,)]
+
+
 def test_who_leads_is_followed_by_the_next_one(url: str) -> None:
     one, two = MEMBERS
     with Store(url, two) as second:
