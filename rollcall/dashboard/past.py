@@ -233,7 +233,7 @@ def night(
     """Give what went wrong in a window, and what changed most against the one before.
 
     That one begins `apart_ms` earlier; None: it ends where this one begins. Of one node or of all;
-    of one also which reports are missing. A gap in the recording is an entry of kind `unrecorded`,
+    of one also which reports are missing. A gap in the recording is an entry of kind `gap`,
     of all nodes where its `node` is empty.
     """
     stop = window.known_stop
@@ -331,7 +331,7 @@ def _unrecorded(gap: Gap, window: Window, node: str | None) -> dict[str, Any]:
     lasts = gap.until_ts >= window.known_stop == window.now
     words = "nothing was recorded of any node"
     return {
-        "kind": "unrecorded",
+        "kind": "gap",
         "node": gap.node or node or "",
         "since": gap.ts / _MS,
         "until": None if lasts else gap.until_ts / _MS,

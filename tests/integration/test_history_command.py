@@ -53,7 +53,7 @@ def test_a_night_is_told_in_order_and_in_words(command: Command, database_url: s
     assert [" ".join(line.split()) for line in lines[:4]] == [
         "00:00 · pi-3 event reboot",
         "01:00 ▲ pi-3 critical 1h 00m disk_full: disk / is full",
-        "01:01 ? pi-4 unrecorded 59m online, but nothing was recorded",
+        "01:01 ? pi-4 gap 59m online, but nothing was recorded",
         "02:00 ✗ pi-4 offline stopped; not back",
     ]
     told = json.loads(command(*NIGHT, "--json", "pi-4").stdout)

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { clock, span } from "./words.js";
 
-const SHAPES = { critical: "▲", warning: "●", info: "i", offline: "✗", stale: "~", unrecorded: "?", event: "·" };
+const SHAPES = { critical: "▲", warning: "●", info: "i", offline: "✗", stale: "~", gap: "?", event: "·" };
 const AROUND_S = 1800;
 
 /** Make list items of a story; `end` is the end of its window, in Unix seconds. */
@@ -20,6 +20,6 @@ function line(entry, end) {
     h("time", { datetime: new Date(entry.since * 1000).toISOString() }, clock(entry.since)),
     h("span", { class: "shape", "aria-hidden": "true" }, SHAPES[entry.kind] ?? "·"),
     entry.node === "" ? "all nodes" : h("a", { href: `/node/${encodeURIComponent(entry.node)}?${window}`, "data-inside": true }, entry.node),
-    `${entry.kind === "unrecorded" ? "" : ` ${entry.kind}`}: ${entry.words}${entry.kind === "event" ? "" : ` (${lasted})`}`,
+    `${entry.kind === "gap" ? "" : ` ${entry.kind}`}: ${entry.words}${entry.kind === "event" ? "" : ` (${lasted})`}`,
   );
 }

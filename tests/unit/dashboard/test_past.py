@@ -82,7 +82,7 @@ def test_a_night_is_told_in_order(connection: Connection) -> None:
     assert [(entry["kind"], entry["node"]) for entry in told["story"]] == [
         ("event", "pi-3"),
         ("critical", "pi-3"),
-        ("unrecorded", "pi-4"),  # one report in an hour
+        ("gap", "pi-4"),  # one report in an hour
         ("offline", "pi-4"),
         ("stale", "pi-3"),  # it has said nothing since, and today is long after
     ]
