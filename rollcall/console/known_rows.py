@@ -1,14 +1,14 @@
 """The cluster out of the database: what `rollcall status` says while the broker is away. Pure.
 
 A state is judged by the database's own clock; a number counts as fresh on a node that is online,
-for 45 s.
+for as long as it would from the broker, if its collector reports as often as it does by default.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rollcall.broker.cluster import SEVERITIES, STALE_AT_LEAST_S
+from rollcall.broker.cluster import SEVERITIES, stale_after_s
 from rollcall.console.marks import ORDER
 from rollcall.console.summary import LastValue, Row, ToldAlert
 
@@ -17,6 +17,8 @@ MEMORY: Final = "memory.used_percent"
 DISK: Final = "disk.used_percent"
 CELSIUS: Final = "temperature.cpu_celsius"
 UPTIME: Final = "system.uptime_seconds"
+_SECONDS_BETWEEN: Final = {"disk": 60, "system": 60, "process": 30}
+_USUALLY_S: Final = 10
 METRICS: Final = (CPU, MEMORY, DISK, CELSIUS, UPTIME)
 
 
@@ -44,6 +46,11 @@ class RecordedNode:
     alerts: Mapping[str, ToldAlert]
 
 
+def fresh_for_s(collector: str) -> float:
+    """Say for how long a number of a collector counts as fresh, in seconds."""
+    return stale_after_s(_SECONDS_BETWEEN.get(collector, _USUALLY_S))
+
+
 def rows_of(found: Iterable[RecordedNode], at: float, only: Collection[str] = ()) -> list[Row]:
     """Give the nodes (or only some) as rows at the moment `at` (Unix seconds), worst first."""
     rows = [_row(each, at) for each in found if not only or each.node in only]
@@ -63,8 +70,9 @@ def fullest(values: Iterable[tuple[str, str, int, float]]) -> dict[str, dict[str
 def _row(found: RecordedNode, at: float) -> Row:
     def fresh(metric: str) -> float | None:
         last = found.last.get(metric)
-        known = last is not None and found.state == "online" and at - last.at <= STALE_AT_LEAST_S
-        return last.number if last is not None and known else None
+        if last is None or found.state != "online":
+            return None
+        return last.number if at - last.at <= fresh_for_s(metric.partition(".")[0]) else None
 
     return Row(
         node=found.node,

@@ -4,8 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rollcall.broker.cluster import STALE_AT_LEAST_S
-from rollcall.console.known_rows import RecordedAlert
+from rollcall.console.known_rows import RecordedAlert, fresh_for_s
 from rollcall.console.recording import clock
 from rollcall.console.words import age, iso
 from rollcall.recorder.last_known import KnownNode
@@ -113,7 +112,7 @@ def _collector(
     name: str, readings: Sequence[Reading], facts: KnownNode, now_s: float
 ) -> Iterator[str]:
     age_s = now_s - max(reading.ts for reading in readings) / 1000
-    fresh = facts.state == "online" and age_s <= STALE_AT_LEAST_S
+    fresh = facts.state == "online" and age_s <= fresh_for_s(name)
     yield ""
     yield f"{name}, {'' if fresh else 'OLD: '}{age(max(age_s, 0))} ago"
     for instance in sorted({reading.instance for reading in readings}):

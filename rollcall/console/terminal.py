@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rollcall.console.options import Color, Options
 
@@ -67,6 +66,14 @@ def is_live(*, stderr: bool = False) -> bool:
 @contextmanager
 def progress(label: str, total: float) -> Iterator[Callable[[float, str], None]]:
     """Give how to tell (done, words) of a long work: a bar on a terminal, else a line per 10 s."""
+    # Every command imports this module, and few have a bar to draw.
+    from rich.progress import (  # noqa: PLC0415 - see above
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     drawn = is_live(stderr=True)
     told_s = time.monotonic()

@@ -187,6 +187,7 @@ def _tell_plain(client: BrokerClient, scene: Scene, database: Database) -> None:
 
 
 def _fill_screen(client: BrokerClient, scene: Scene, database: Database) -> None:
+    # Asked before the terminal is taken over, which hides its encoding.
     screen, unicode = console(), has_shapes()
     wishes, drawn_s = Wishes(), 0.0
     with Keys() as keys, Live(console=screen, screen=True, auto_refresh=False) as live:
@@ -202,11 +203,13 @@ def _fill_screen(client: BrokerClient, scene: Scene, database: Database) -> None
                 if key is not None:
                     wishes = wishes.after(key, frame.rows).travelled(key, moment.wall_s)
                     frame = shown(scene, database, wishes, moment, unicode=unicode)
-                live.update(_screen(screen.height, scene, frame, wishes, moment), refresh=True)
+                picture = _screen(screen.height, scene, frame, wishes, moment, unicode=unicode)
+                live.update(picture, refresh=True)
 
 
-def _screen(height: int, scene: Scene, frame: Shown, wishes: Wishes, moment: Now) -> Group:
-    unicode = has_shapes()
+def _screen(
+    height: int, scene: Scene, frame: Shown, wishes: Wishes, moment: Now, *, unicode: bool
+) -> Group:
     room = max(1, height - 4)
     clock = time.strftime("%H:%M:%S", time.localtime(moment.wall_s))
     head = Text(f"{clock}  {frame.head}", no_wrap=True, overflow="ellipsis")

@@ -81,6 +81,8 @@ def check_that_top_goes_back_in_time(cluster: ClusterUnderTest) -> None:
     try:
         screen = Screen(ours)
         screen.wait_for("values from the database")
+        # Shapes, not the words for them: the terminal speaks UTF-8.
+        assert "OFF" not in screen.wait_for("pi-1")
         os.write(ours, b"[")
         screen.wait_for("NOT LIVE: as it was recorded at ")
         os.write(ours, b"]")
@@ -99,7 +101,8 @@ class Screen:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def wait_for(self, words: str) -> None:
+    def wait_for(self, words: str) -> str:
+        """Give all that came up to these words."""
         seen, until_s = "", time.monotonic() + 20
         while words not in seen:
             ready, _, _ = select.select([self._descriptor], [], [], 1)
@@ -107,3 +110,4 @@ class Screen:
                 seen += os.read(self._descriptor, 65_536).decode("utf-8", "replace")
             if time.monotonic() > until_s:
                 pytest.fail(f"{words!r} never came: {seen[-2000:]!r}")
+        return seen

@@ -42,7 +42,8 @@ def test_rows_are_judged_and_ordered_as_those_from_the_broker() -> None:
     ("found", "cells"),
     [
         pytest.param(node("a"), ["12%", "-", "61%", "-", "-"], id="fresh"),
-        pytest.param(node("a", age_s=46), ["(12%)", "-", "(61%)", "-", "-"], id="old"),
+        pytest.param(node("a", age_s=46), ["(12%)", "-", "61%", "-", "-"], id="a minute is no age"),
+        pytest.param(node("a", age_s=181), ["(12%)", "-", "(61%)", "-", "-"], id="old"),
         pytest.param(node("a", "offline"), ["(12%)", "-", "(61%)", "-", "-"], id="not there"),
     ],
 )
