@@ -23,7 +23,6 @@ from rollcall.console.words import age, iso, printable
 from rollcall.dashboard.past import Window, night
 from rollcall.recorder import queries
 from rollcall.recorder.overviews import HistoryAwayError, ask
-from rollcall.recorder.recorded_minutes import gaps
 
 _USAGE: Final = 2
 _DAY: Final = dt.timedelta(days=1)
@@ -33,7 +32,6 @@ _MOST_CHANGES: Final = 3
 # Less than this is no news: points of a share, and how many times of anything else.
 _LEAST_POINTS: Final = 10
 _LEAST_RATIO: Final = 1.5
-_ALL: Final = "all"
 _OTHER_MARKS: Final = MappingProxyType(
     {"info": ("i", "info", ""), "event": ("·", "-", "dim"), "gap": ("?", "??", "magenta")}
 )
@@ -107,7 +105,7 @@ def document(told: _Night, start: dt.datetime, stop: dt.datetime) -> dict[str, A
     """Give it as the document of `--json`."""
     story = [
         {
-            "node": entry["node"],
+            "node": entry["node"] or None,
             "kind": entry["kind"],
             "time": iso(entry["since"]),
             "ts": round(entry["since"] * 1000),
@@ -182,21 +180,11 @@ def _of_nodes(
     connection: Any, window: Window, patterns: Sequence[str], apart_ms: int | None
 ) -> list[Any]:
     if not patterns:
-        of_all: dict[str, Any] = night(connection, window, apart_ms=apart_ms)
-        empty = gaps(connection, window.start, window.known_stop)
-        return [of_all | {"story": [*of_all["story"], *map(_gap, empty)]}]
+        return [night(connection, window, apart_ms=apart_ms)]
     states = queries.states(connection, window.start, window.known_stop)
     names = sorted({state.node for state in states})
     chosen = [name for name in names if any(fnmatchcase(name, each) for each in patterns)]
     return [night(connection, window, name, apart_ms=apart_ms) for name in chosen]
-
-
-def _gap(span: tuple[int, int]) -> dict[str, Any]:
-    """Give a time of which nothing is recorded as an entry of the story."""
-    since, until = span
-    times = {"since": since / 1000, "until": until / 1000}
-    words = "nothing was recorded of any node"
-    return {"node": _ALL, "kind": "gap", **times, "words": words}
 
 
 def _peak_document(peak: Peak | None) -> dict[str, Any] | None:
