@@ -15,7 +15,7 @@ from rollcall.alerts.outbox import NewerSchemaError, Outbox
 from rollcall.alerts.settings import WayOut, way_out
 from rollcall.broker.announcement import ServiceAnnouncement
 from rollcall.broker.client import BrokerClient
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 from rollcall.broker.session import BrokerError
 from rollcall.broker.topics import Topics
 from rollcall.service import lifecycle

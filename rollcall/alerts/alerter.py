@@ -36,8 +36,9 @@ from rollcall.alerts.state import AlertState, Change, Key
 from rollcall.alerts.trends import Trends
 from rollcall.broker import messages
 from rollcall.broker.client import BrokerClient
-from rollcall.broker.cluster import Cluster, NodeState, NodeView, Now
+from rollcall.broker.cluster import Cluster
 from rollcall.broker.codec import DecodeError
+from rollcall.broker.node_view import NodeState, NodeView, Now
 from rollcall.broker.session import Arrived, Item, Lost, Ready
 from rollcall.broker.topics import Address, Kind, TopicError, Topics
 

@@ -10,7 +10,7 @@ from typing import Final
 from rollcall.alerts import wording
 from rollcall.alerts.rules import BLIND, Rule
 from rollcall.alerts.state import Alert, AlertState, Change, Key
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 
 KEY: Final = Key(BLIND, "rollcall")
 ECHO_WITHIN_S: Final = 45.0

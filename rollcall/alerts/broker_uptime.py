@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 
 _SECONDS: Final = re.compile(rb"([0-9]{1,15})\b")
 # A retained figure of ten seconds ago is no restart.

@@ -15,9 +15,9 @@ from rollcall.alerts.mail_trial import MailTrial
 from rollcall.alerts.notifier import Notifier
 from rollcall.alerts.silences import Silence
 from rollcall.alerts.wording import printable
-from rollcall.broker.cluster import Now
 from rollcall.broker.commands import CommandGate, CommandRefused
 from rollcall.broker.messages import Command, Reply
+from rollcall.broker.node_view import Now
 
 _log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from rollcall.alerts.short_form import shortened
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 
 MAIL_CHANNEL: Final = "mail"
 _RETRY_AFTER_S: Final = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0)

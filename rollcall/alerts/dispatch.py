@@ -25,7 +25,7 @@ from rollcall.alerts.rate import Bucket, latest_daily
 from rollcall.alerts.receivers import Receiver, named
 from rollcall.alerts.rows import digest_rows, rows_of
 from rollcall.alerts.sender import Sender
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 
 _log = logging.getLogger(__name__)
 

@@ -17,9 +17,10 @@ from rollcall.alerts.node_rules import NodeRules
 from rollcall.alerts.rules import Absence, Limit, Rule, rule_from
 from rollcall.alerts.samples import SampleGate
 from rollcall.alerts.state import Alert, Change, Key
-from rollcall.broker.cluster import HOLD_DOWN_S, NodeState, NodeView, Now
+from rollcall.broker.cluster import HOLD_DOWN_S
 from rollcall.broker.fleet import Fleet
 from rollcall.broker.messages import Number, Report
+from rollcall.broker.node_view import NodeState, NodeView, Now
 
 
 class Engine:

@@ -11,8 +11,8 @@ from rollcall.alerts import rule_words
 from rollcall.alerts.rule_words import Words
 from rollcall.alerts.rules import Limit, Presence, Rule
 from rollcall.alerts.state import Alert, AlertState, Change, Event, Key, after
-from rollcall.broker.cluster import NodeState, NodeView, Now
 from rollcall.broker.messages import Number
+from rollcall.broker.node_view import NodeState, NodeView, Now
 
 STOOD_STILL_S: Final = 30.0
 

@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 from rollcall.alerts.rules import Rule, Timing
 from rollcall.alerts.state import Change, Key
-from rollcall.broker.cluster import Now
 from rollcall.broker.messages import Number, Severity
+from rollcall.broker.node_view import Now
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ID_LENGTH: Final = 6

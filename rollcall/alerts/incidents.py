@@ -12,7 +12,7 @@ from rollcall.alerts.flapping import Flapping, Turns
 from rollcall.alerts.grouping import Decision, Incident
 from rollcall.alerts.rules import BLIND, Flap, Rule, Timing
 from rollcall.alerts.state import Change, Key
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 
 RuleOf = Callable[[Key], Rule | None]
 LabelsOf = Callable[[str], Mapping[str, str]]

@@ -10,7 +10,7 @@ from rollcall.alerts.grouping import MailKind, Member, scope_of
 from rollcall.alerts.headline import headline
 from rollcall.alerts.notice import Notice, ProcessList, Trend
 from rollcall.alerts.rules import BLIND, Rule
-from rollcall.broker.cluster import NodeView, Now
+from rollcall.broker.node_view import NodeView, Now
 
 MAX_ROWS: Final = 50
 _MAX_CHARTS: Final = 3

@@ -6,7 +6,7 @@ from typing import Any, Final
 from rollcall.alerts.incidents import Incidents, RuleOf
 from rollcall.alerts.rules import Limit
 from rollcall.alerts.state import Alert, AlertState, Key
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 
 _MAX_ALERTS: Final = 500
 _FIRST: Final = (AlertState.FIRING, AlertState.RECOVERING, AlertState.PENDING)

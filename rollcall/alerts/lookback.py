@@ -13,8 +13,8 @@ from rollcall.alerts.evaluation import Observation
 from rollcall.alerts.means import Mean, Means
 from rollcall.alerts.rules import Anomaly, Forecast, Rule
 from rollcall.alerts.state import Key
-from rollcall.broker.cluster import Now
 from rollcall.broker.messages import Number
+from rollcall.broker.node_view import Now
 
 
 class Sample(NamedTuple):

@@ -16,8 +16,8 @@ from rollcall.alerts.grouping import ID_BITS, incident_id
 from rollcall.alerts.letter import Letter
 from rollcall.alerts.mail import Letterhead, Stamp, compose_letter
 from rollcall.alerts.settings import fault_of_address
-from rollcall.broker.cluster import Now
 from rollcall.broker.messages import Reply
+from rollcall.broker.node_view import Now
 
 _MAX_LINES: Final = 200
 _LETTER: Final = Letter(

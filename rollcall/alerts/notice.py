@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from rollcall.alerts.grouping import Incident, MailKind
 from rollcall.alerts.rules import Rule
 from rollcall.alerts.state import Key
-from rollcall.broker.cluster import NodeView
+from rollcall.broker.node_view import NodeView
 
 
 @dataclass(frozen=True, slots=True)

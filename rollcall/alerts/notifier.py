@@ -17,7 +17,7 @@ from rollcall.alerts.notice import Notice, ProcessList, Shared, Trend
 from rollcall.alerts.outbox import Outbox, Stored
 from rollcall.alerts.silences import InGroup, Silence, Silences
 from rollcall.alerts.state import Change, Key
-from rollcall.broker.cluster import NodeView, Now
+from rollcall.broker.node_view import NodeView, Now
 
 _log = logging.getLogger(__name__)
 

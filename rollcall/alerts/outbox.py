@@ -24,7 +24,7 @@ from rollcall.alerts.grouping import Incident
 from rollcall.alerts.means import Mean
 from rollcall.alerts.silences import Silence
 from rollcall.alerts.state import Alert, Key
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 
 _log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from rollcall.alerts.grouping import MailKind
 from rollcall.alerts.incidents import Incidents
 from rollcall.alerts.inhibition import Inhibition
 from rollcall.alerts.state import Alert, AlertState, Change, Key
-from rollcall.broker.cluster import HeldReport, NodeState, NodeView, Now
 from rollcall.broker.fleet import Fleet
 from rollcall.broker.messages import Info, Number, Report
+from rollcall.broker.node_view import HeldReport, NodeState, NodeView, Now
 
 _EPOCH: Final = "0" * 16
 

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 
 from rollcall.alerts.rehearsal import Rehearsal, RehearsedMail, Turn
 from rollcall.alerts.state import AlertState
-from rollcall.broker.cluster import NodeState
 from rollcall.broker.fleet import Fleet
 from rollcall.broker.messages import Number
+from rollcall.broker.node_view import NodeState
 
 _TICK_S: Final = 10.0
 _LEAST_INTERVAL_S: Final = 1.0

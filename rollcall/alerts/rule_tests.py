@@ -13,11 +13,11 @@ from pydantic import Field, JsonValue, ValidationError, field_validator
 from rollcall.alerts.rehearsal import Rehearsal, RehearsedMail, Turn
 from rollcall.alerts.series_notation import Nothing, Step, steps
 from rollcall.alerts.state import AlertState, Key
-from rollcall.broker.cluster import NodeState
 from rollcall.broker.fleet import Fleet, FleetError
 from rollcall.broker.fleet.faults import faults_of, keys_of, told
 from rollcall.broker.fleet.tables import Duration, NodeName, RuleName, Table
 from rollcall.broker.messages import InstanceName, Line, MetricName, Number
+from rollcall.broker.node_view import NodeState
 
 BEGIN: Final = 1_767_571_200.0
 _TAIL_S: Final = 60.0

@@ -7,8 +7,8 @@ from typing import Final
 from rollcall.alerts.anomaly import Usual
 from rollcall.alerts.rules import Absence, Anomaly, Condition, Forecast, Limit, Presence, Rule
 from rollcall.alerts.wording import clean, duration, quantity, shortened
-from rollcall.broker.cluster import NodeState, NodeView
 from rollcall.broker.messages import Number
+from rollcall.broker.node_view import NodeState, NodeView
 
 _MAX_SUMMARY: Final = 400
 _UNITS: Final = (("percent", "%"), ("celsius", "°C"), ("bytes", "B"), ("seconds", "s"))

@@ -7,7 +7,6 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Final, Literal
 
-from rollcall.broker.cluster import STALE_AT_LEAST_S
 from rollcall.broker.fleet import (
     AbsenceRule,
     AnomalyRule,
@@ -21,6 +20,7 @@ from rollcall.broker.fleet import (
 from rollcall.broker.fleet.rules import Condition as ConditionTable
 from rollcall.broker.fleet.rules import ThresholdRule
 from rollcall.broker.messages import Number, Severity
+from rollcall.broker.node_view import STALE_AT_LEAST_S
 
 _COMPARE: Final[Mapping[str, Callable[[Number, Number], bool]]] = MappingProxyType(
     {

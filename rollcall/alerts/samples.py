@@ -8,8 +8,8 @@ replayed report (retained, sent at subscribing) counts only while its own time m
 
 from typing import Final
 
-from rollcall.broker.cluster import Now
 from rollcall.broker.messages import Report
+from rollcall.broker.node_view import Now
 
 _LATE_INTERVALS: Final = 3
 _LATE_AT_LEAST_S: Final = 60.0

@@ -26,7 +26,7 @@ from rollcall.alerts.delivery import Hold, MailKey, MailState, QueuedMail
 from rollcall.alerts.grouping import Acknowledgement, Group, Incident, Member, Told
 from rollcall.alerts.silences import Silence
 from rollcall.alerts.state import Alert, AlertState, Key
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 
 VERSION: Final = 2
 

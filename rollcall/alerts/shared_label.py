@@ -7,7 +7,7 @@ that all of them announce, and others do not, names it.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rollcall.alerts.notice import Shared
-from rollcall.broker.cluster import NodeState, NodeView
+from rollcall.broker.node_view import NodeState, NodeView
 
 GroupsOf = Callable[[str, Mapping[str, str]], Iterable[str]]
 

@@ -6,7 +6,8 @@ from rollcall.alerts.notifier import Notifier, Scene
 from rollcall.alerts.rules import Rule
 from rollcall.alerts.state import Change
 from rollcall.broker import messages
-from rollcall.broker.cluster import Cluster, NodeState, NodeView, Now
+from rollcall.broker.cluster import Cluster
+from rollcall.broker.node_view import NodeState, NodeView, Now
 
 
 def shown_alerts(

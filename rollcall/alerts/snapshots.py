@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rollcall.alerts.incidents import RuleOf
 from rollcall.alerts.notice import Process, ProcessList
 from rollcall.alerts.state import AlertState, Change
-from rollcall.broker.cluster import Now
 from rollcall.broker.messages import REPLY, Command, Number
+from rollcall.broker.node_view import Now
 
 TOP: Final = 5
 EXPIRES_S: Final = 30

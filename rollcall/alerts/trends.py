@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from rollcall.alerts.notice import Trend
-from rollcall.broker.cluster import Now
 from rollcall.broker.messages import Number, Report
+from rollcall.broker.node_view import Now
 
 STEP_S: Final = 120.0
 _STEPS: Final = 30

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from rollcall.broker.cluster import NodeState, NodeView
 from rollcall.broker.messages import Applied, Fleet
+from rollcall.broker.node_view import NodeState, NodeView
 from rollcall.console.fleet_words import named
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from pydantic import JsonValue
 
 from rollcall.broker import fleet, messages
-from rollcall.broker.cluster import Cluster, NodeView
+from rollcall.broker.cluster import Cluster
 from rollcall.broker.fleet import Fleet, FleetError
 from rollcall.broker.fleet.inspection import Known
 from rollcall.broker.fleet.published import newest_revision
+from rollcall.broker.node_view import NodeView
 from rollcall.console.fleet_catalogue import collectors
 from rollcall.console.gather import OF_NODES, linked, now
 from rollcall.service.settings import Broker

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from typing import Final
 
 from rollcall.broker.client import BrokerClient
-from rollcall.broker.cluster import Cluster, Now
+from rollcall.broker.cluster import Cluster
 from rollcall.broker.codec import DecodeError
+from rollcall.broker.node_view import Now
 from rollcall.broker.session import Arrived, BrokerError, Lost, Ready
 from rollcall.broker.topics import Address, Kind, TopicError, Topics
 from rollcall.console.identity import identity_of, may_read_answers

@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rollcall.broker.cluster import SEVERITIES, stale_after_s
+from rollcall.broker.cluster import SEVERITIES
+from rollcall.broker.node_view import stale_after_s
 from rollcall.console.marks import ORDER
 from rollcall.console.summary import LastValue, Row, ToldAlert
 

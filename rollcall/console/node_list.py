@@ -8,8 +8,9 @@ from typing import Final
 
 import click
 
-from rollcall.broker.cluster import Cluster, Now
+from rollcall.broker.cluster import Cluster
 from rollcall.broker.mosquitto_conf import Profile
+from rollcall.broker.node_view import Now
 from rollcall.console import words
 from rollcall.console.broker_place import folder_option
 from rollcall.console.gather import gather

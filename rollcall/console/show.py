@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from rollcall.broker.cluster import Cluster, HeldReport, NodeView, Now, stale_after_s
+from rollcall.broker.cluster import Cluster
 from rollcall.broker.messages import Fields
+from rollcall.broker.node_view import HeldReport, NodeView, Now, stale_after_s
 from rollcall.console.fallback import dated, from_database
 from rollcall.console.gather import gather, now
 from rollcall.console.node_names import complete_nodes

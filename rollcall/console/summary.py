@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from rollcall.broker.cluster import Cluster, NodeState, NodeView, Now, Value
+from rollcall.broker.cluster import Cluster
 from rollcall.broker.messages import ServiceOnline
+from rollcall.broker.node_view import NodeState, NodeView, Now, Value
 from rollcall.console import words
 from rollcall.console.marks import ORDER
 from rollcall.console.recording import RECORDING, Recording, recording_of

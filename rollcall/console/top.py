@@ -16,8 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from rollcall.broker.client import BrokerClient
-from rollcall.broker.cluster import Cluster, Now
+from rollcall.broker.cluster import Cluster
 from rollcall.broker.codec import DecodeError
+from rollcall.broker.node_view import Now
 from rollcall.broker.session import Arrived, BrokerError, Item, Lost, Ready
 from rollcall.broker.topics import Kind, TopicError, Topics
 from rollcall.console.gather import filters_of, now

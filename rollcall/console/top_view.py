@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from rollcall.broker.cluster import Cluster, Now
+from rollcall.broker.cluster import Cluster
 from rollcall.broker.messages import ServiceOnline
+from rollcall.broker.node_view import Now
 from rollcall.console.marks import MARKS, ORDER
 from rollcall.console.recording import Recording, clock
 from rollcall.console.row_numbers import numbers

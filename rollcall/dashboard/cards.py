@@ -10,8 +10,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from rollcall.broker.cluster import HeldReport, NodeView, Now, stale_after_s
 from rollcall.broker.messages import Alert
+from rollcall.broker.node_view import HeldReport, NodeView, Now, stale_after_s
 
 Card = dict[str, JsonValue]
 

@@ -13,9 +13,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from rollcall.broker.cluster import SEVERITIES, Cluster, NodeView, Now, urgency_rank
+from rollcall.broker.cluster import SEVERITIES, Cluster
 from rollcall.broker.codec import DecodeError
 from rollcall.broker.messages import Alert, Report, ServiceOnline, Severity
+from rollcall.broker.node_view import NodeView, Now, urgency_rank
 from rollcall.broker.session import Arrived, Item, Lost, Ready
 from rollcall.broker.topics import Address, Kind, TopicError, Topics
 from rollcall.dashboard import cards

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
-from rollcall.broker.cluster import NodeState, NodeView, Now
 from rollcall.broker.messages import FieldInfo, Number
+from rollcall.broker.node_view import NodeState, NodeView, Now
 from rollcall.recorder.units import derived
 
 CONTENT_TYPE: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Final
 
-from rollcall.broker.cluster import NodeView
+from rollcall.broker.node_view import NodeView
 
 _HEAD: Final = """<!DOCTYPE html>
 <html lang="en">

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 from rollcall.broker.session import Item
 from rollcall.dashboard.live import Live
 

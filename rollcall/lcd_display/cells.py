@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from rollcall.broker.cluster import NodeState, Now
+from rollcall.broker.node_view import NodeState, Now
 from rollcall.lcd_display import layout
 from rollcall.lcd_display.charset import DOWN, LOST, UP
 from rollcall.lcd_display.figures import NodeFigures

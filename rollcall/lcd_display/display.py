@@ -16,9 +16,10 @@ from typing import Final
 from pydantic import JsonValue
 
 from rollcall.broker.client import BrokerClient
-from rollcall.broker.cluster import Cluster, NodeState, Now
+from rollcall.broker.cluster import Cluster
 from rollcall.broker.codec import DecodeError
 from rollcall.broker.fleet import FleetError
+from rollcall.broker.node_view import NodeState, Now
 from rollcall.broker.session import Arrived, Endpoint, Item, Lost, Ready
 from rollcall.broker.topics import Address, Kind, TopicError, Topics
 from rollcall.lcd_display.groups import Membership

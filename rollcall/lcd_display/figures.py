@@ -11,8 +11,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Final
 
-from rollcall.broker.cluster import NodeState, NodeView, Now
 from rollcall.broker.messages import Number
+from rollcall.broker.node_view import NodeState, NodeView, Now
 from rollcall.lcd_display.layout import in_natural_order
 
 _EXABYTE: Final = 1e18

@@ -3,9 +3,9 @@
 from typing import Final
 
 from rollcall.broker import messages
-from rollcall.broker.cluster import NodeView
 from rollcall.broker.fleet import Fleet, read
 from rollcall.broker.messages import Info
+from rollcall.broker.node_view import NodeView
 
 _NONE: Final[frozenset[str]] = frozenset()
 

@@ -10,7 +10,7 @@ What does not come is waited for as long as its numbers hold; then it is as good
 
 from typing import Final
 
-from rollcall.broker.cluster import stale_after_s
+from rollcall.broker.node_view import stale_after_s
 
 _ALL_THE_TIME: Final = 1500
 _MARGIN_S: Final = 2.0

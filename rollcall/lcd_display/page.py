@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 
 
 class LinkState(StrEnum):

@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from rollcall.broker.cluster import OK_RANK, Cluster, Now, urgency_rank, worst_first
+from rollcall.broker.cluster import Cluster
 from rollcall.broker.messages import Severity
+from rollcall.broker.node_view import OK_RANK, Now, urgency_rank, worst_first
 from rollcall.lcd_display.attention import Attention, attention_of
 from rollcall.lcd_display.figures import Figures, NodeFigures, figures_of
 from rollcall.lcd_display.groups import Membership

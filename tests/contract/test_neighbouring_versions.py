@@ -9,9 +9,10 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from rollcall.broker import fleet, messages
-from rollcall.broker.cluster import Cluster, NodeState, Now
+from rollcall.broker.cluster import Cluster
 from rollcall.broker.codec import Codec
 from rollcall.broker.messages import BacklogEvent
+from rollcall.broker.node_view import NodeState, Now
 from rollcall.broker.topics import Kind, Topics
 from rollcall.recorder.findings import Arrival, Freshness, Refused
 from rollcall.recorder.intake import read

@@ -18,7 +18,8 @@ from rollcall.alerts.inhibition import Inhibition
 from rollcall.alerts.rules import Rule
 from rollcall.alerts.state import Change, Key
 from rollcall.broker import fleet, messages
-from rollcall.broker.cluster import Cluster, Now
+from rollcall.broker.cluster import Cluster
+from rollcall.broker.node_view import Now
 from rollcall.broker.topics import Address, Kind
 
 START = 1_767_571_200.0  # Monday 2026-01-05 00:00 UTC

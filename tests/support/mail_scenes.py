@@ -21,8 +21,8 @@ from rollcall.alerts.notice import Gist, Notice, Process, ProcessList, Shared, T
 from rollcall.alerts.rules import Rule, blindness_rule
 from rollcall.alerts.state import Alert, AlertState, Change, Key
 from rollcall.broker import fleet
-from rollcall.broker.cluster import HeldReport, NodeState, NodeView, Now
 from rollcall.broker.messages import Info, Report
+from rollcall.broker.node_view import HeldReport, NodeState, NodeView, Now
 
 GOLDEN: Final = Path(__file__).parents[1] / "golden" / "mails"
 AT: Final = 1_767_582_807.0  # 2026-01-05 03:13:27 UTC

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 from pydantic import JsonValue
 
-from rollcall.broker.cluster import Cluster, Now
+from rollcall.broker.cluster import Cluster
 from rollcall.broker.messages import (
     Alert,
     Fleet,
@@ -17,6 +17,7 @@ from rollcall.broker.messages import (
     ServiceOnline,
     encode,
 )
+from rollcall.broker.node_view import Now
 from rollcall.broker.topics import Address, Kind
 from rollcall.lcd_display.groups import Membership
 from rollcall.lcd_display.page import Link, LinkState, Moment

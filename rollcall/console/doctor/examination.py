@@ -12,8 +12,8 @@ from typing import Final, TypeVar
 from rollcall import __version__
 from rollcall.broker import broker_check
 from rollcall.broker.certificates import CredentialError, details
-from rollcall.broker.cluster import NodeState
 from rollcall.broker.messages import ServiceOnline
+from rollcall.broker.node_view import NodeState
 from rollcall.broker.topics import Role, Topics, role_of
 from rollcall.console import systemd
 from rollcall.console.doctor import (

@@ -14,9 +14,10 @@ from typing import Final
 from rollcall import __version__
 from rollcall.broker import broker_check
 from rollcall.broker.client.probe import Door, Heard, Probe, knock
-from rollcall.broker.cluster import Cluster, NodeState, Now
+from rollcall.broker.cluster import Cluster
 from rollcall.broker.codec import DecodeError
 from rollcall.broker.messages import RECEIPT, Receipt, ServiceOnline
+from rollcall.broker.node_view import NodeState, Now
 from rollcall.broker.session import BrokerError
 from rollcall.broker.topics import ANNOUNCED, Kind, Role, TopicError, Topics, role_of
 from rollcall.console.doctor.broker_checks import BrokerSeen, Failure, Junk, Validity

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from rollcall.broker.cluster import HeldReport, NodeState, NodeView, Now, stale_after_s
 from rollcall.broker.messages import Receipt, ServiceOnline
+from rollcall.broker.node_view import HeldReport, NodeState, NodeView, Now, stale_after_s
 from rollcall.console.doctor.broker_checks import Failure
 from rollcall.console.doctor.findings import Finding, Verdict
 from rollcall.console.doctor.node_checks import clock_off, is_unsynchronized

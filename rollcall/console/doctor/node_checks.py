@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from rollcall.broker.cluster import Cluster, NodeState, NodeView, Now
+from rollcall.broker.cluster import Cluster
+from rollcall.broker.node_view import NodeState, NodeView, Now
 from rollcall.console.doctor.findings import Finding, bounded
 from rollcall.console.fleet_situation import Situation
 from rollcall.console.words import age, moment

@@ -16,9 +16,9 @@ from rollcall.alerts.mail import Letterhead
 from rollcall.alerts.mail_trial import MailTrial
 from rollcall.alerts.notifier import Notifier
 from rollcall.alerts.outbox import Outbox
-from rollcall.broker.cluster import Now
 from rollcall.broker.codec import DecodeError
 from rollcall.broker.messages import Reply
+from rollcall.broker.node_view import Now
 from tests.support.waiting import wait_until
 
 NOW = Now(1_000_000, 100)

@@ -21,7 +21,7 @@ from rollcall.alerts.delivery import (
     TryAgain,
     channel_of,
 )
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 
 HOUR_S = 3600.0
 HOOK = "webhook:ops"

@@ -18,7 +18,7 @@ from rollcall.alerts.outbox import Outbox
 from rollcall.alerts.receivers import Receiver
 from rollcall.alerts.sender import Sender
 from rollcall.alerts.state import Key
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 from tests.support import mail_scenes
 from tests.support.waiting import wait_until
 

@@ -18,7 +18,7 @@ from rollcall.alerts.grouping import (
 )
 from rollcall.alerts.rules import Rule, Timing
 from rollcall.alerts.state import Alert, AlertState, Change, Key
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 
 RULE = Rule("node_offline", "critical", 30)
 

@@ -9,7 +9,7 @@ from rollcall.alerts.means import Mean
 from rollcall.alerts.outbox import Outbox
 from rollcall.alerts.rules import Rule, Timing
 from rollcall.alerts.state import Alert, AlertState, Change, Key
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 
 NOW = Now(1_767_582_807.0, 100.0)
 LATER = Now(NOW.wall_s + 60, 5.0)

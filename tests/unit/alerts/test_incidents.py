@@ -12,7 +12,7 @@ from rollcall.alerts.incidents import Incidents, timing_of
 from rollcall.alerts.inhibition import Inhibition
 from rollcall.alerts.rules import Flap, Limit, Presence, Rule, Series, Timing
 from rollcall.alerts.state import Alert, AlertState, Change, Key
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 
 LABELS = {"a": {"rack": "1"}, "b": {"rack": "1"}, "c": {"rack": "2"}}
 

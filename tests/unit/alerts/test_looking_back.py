@@ -17,7 +17,7 @@ from rollcall.alerts.rehearsal import Rehearsal
 from rollcall.alerts.rules import Anomaly, Forecast, Rule, rule_from
 from rollcall.alerts.state import AlertState, Key
 from rollcall.broker import fleet
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 
 BEGIN = 1_767_571_200.0
 HOUR_S = 3600

@@ -18,7 +18,7 @@ from rollcall.alerts.receivers import Receiver
 from rollcall.alerts.rules import Flap, Rule, Timing
 from rollcall.alerts.sender import Sender
 from rollcall.alerts.state import Alert, AlertState, Change, Key
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 from tests.support.waiting import wait_until
 
 RULE = Rule("hot", "warning", 0, timing=Timing(0, 0, 0, 0), flap=Flap(start=1000))

@@ -14,7 +14,7 @@ from rollcall.alerts.outbox import NewerSchemaError, Outbox, OutboxError
 from rollcall.alerts.rules import Rule
 from rollcall.alerts.silences import Silence
 from rollcall.alerts.state import Alert, AlertState, Change, Key
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 
 FIRST_VERSION = Path(__file__).parents[2] / "fixtures" / "alerts" / "version-1.sql"
 NOW = Now(1_767_582_807.0, 5000.0)

@@ -12,8 +12,8 @@ from rollcall.alerts.fleet_in_force import FleetInForce
 from rollcall.alerts.notice import Shared
 from rollcall.alerts.rules import BLIND, blindness_rule
 from rollcall.alerts.shared_label import shared_by
-from rollcall.broker.cluster import NodeState, NodeView, Now
 from rollcall.broker.messages import Info
+from rollcall.broker.node_view import NodeState, NodeView, Now
 
 
 def at(seconds: float) -> Now:

@@ -15,7 +15,7 @@ from rollcall.alerts.outbox import Outbox
 from rollcall.alerts.receivers import Receiver
 from rollcall.alerts.sender import Sender
 from rollcall.alerts.smtp import SmtpServer
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 from tests.support import mail_scenes
 from tests.support.smtp import PASSWORD, USER, Certificate, SmtpUnderTest
 from tests.support.waiting import wait_until

@@ -7,8 +7,8 @@ from rollcall.alerts.rules import Rule
 from rollcall.alerts.snapshots import Snapshots
 from rollcall.alerts.state import Alert, AlertState, Change, Key
 from rollcall.alerts.trends import Trends
-from rollcall.broker.cluster import Now
 from rollcall.broker.messages import Reply, Report, encode
+from rollcall.broker.node_view import Now
 
 KEY = Key("cpu_high", "pi-3")
 BUSY: dict[str, JsonValue] = {

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rollcall.broker.cluster import Cluster, NodeState, Now
+from rollcall.broker.cluster import Cluster
 from rollcall.broker.codec import DecodeError
 from rollcall.broker.messages import (
     Alert,
@@ -18,6 +18,7 @@ from rollcall.broker.messages import (
     ServiceOnline,
     encode,
 )
+from rollcall.broker.node_view import NodeState, Now
 from rollcall.broker.topics import Address, Kind
 
 EPOCH, OTHER = "9f3c21d07a5be4c8", "0000000000000001"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rollcall.broker.cluster import Cluster, Now
+from rollcall.broker.cluster import Cluster
 from rollcall.broker.messages import (
     Applied,
     Info,
@@ -15,6 +15,7 @@ from rollcall.broker.messages import (
     ServiceOnline,
     encode,
 )
+from rollcall.broker.node_view import Now
 from rollcall.broker.topics import Address, Kind
 from rollcall.console import words
 from rollcall.console.doctor import journey

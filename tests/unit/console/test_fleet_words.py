@@ -7,11 +7,11 @@ import pytest
 import tomli_w
 
 from rollcall.broker import fleet
-from rollcall.broker.cluster import NodeState, NodeView
 from rollcall.broker.fleet.differences import Difference
 from rollcall.broker.fleet.inspection import Finding, Level
 from rollcall.broker.fleet.published import sealed
 from rollcall.broker.messages import Applied
+from rollcall.broker.node_view import NodeState, NodeView
 from rollcall.console import fleet_words, words
 from rollcall.console.fleet_answers import Answer, Answers
 from rollcall.console.fleet_catalogue import as_applied, defaults

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from rollcall.broker.cluster import Cluster, Now
+from rollcall.broker.cluster import Cluster
 from rollcall.broker.messages import (
     Alert,
     Applied,
@@ -17,6 +17,7 @@ from rollcall.broker.messages import (
     ServiceOnline,
     encode,
 )
+from rollcall.broker.node_view import Now
 from rollcall.broker.topics import Address, Kind
 from rollcall.console import words
 from rollcall.console.app import rollcall

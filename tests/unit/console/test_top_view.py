@@ -2,8 +2,9 @@
 
 import pytest
 
-from rollcall.broker.cluster import Cluster, Now
+from rollcall.broker.cluster import Cluster
 from rollcall.broker.messages import Online, Report, ServiceOffline, ServiceOnline, encode
+from rollcall.broker.node_view import Now
 from rollcall.broker.topics import Address, Kind
 from rollcall.console.recording import clock, recording_of
 from rollcall.console.top_view import (

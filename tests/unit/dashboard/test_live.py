@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from rollcall.broker.cluster import Now
 from rollcall.broker.messages import (
     Alert,
     Applied,
@@ -17,6 +16,7 @@ from rollcall.broker.messages import (
     ServiceOnline,
     encode,
 )
+from rollcall.broker.node_view import Now
 from rollcall.broker.session import Arrived, Lost, Ready
 from rollcall.broker.topics import Kind, Topics
 from rollcall.dashboard.live import Live, Viewer

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from rollcall.broker.cluster import HeldReport, NodeState, NodeView, Now
 from rollcall.broker.messages import FieldInfo, Info, Instances, Number, Report
+from rollcall.broker.node_view import HeldReport, NodeState, NodeView, Now
 from rollcall.dashboard.meanings import meanings
 from rollcall.dashboard.openmetrics import exposition
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from rollcall.broker.cluster import Cluster, Now
+from rollcall.broker.cluster import Cluster
 from rollcall.broker.messages import ServiceOnline, encode
+from rollcall.broker.node_view import Now
 from rollcall.broker.topics import Address, Kind
 from rollcall.lcd_display.attention import attention_of
 from rollcall.lcd_display.figures import Figures

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollcall.broker.cluster import stale_after_s
+from rollcall.broker.node_view import stale_after_s
 from rollcall.lcd_display.listening import Listening
 
 COLLECTORS = ("cpu", "memory", "temperature")

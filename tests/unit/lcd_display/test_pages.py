@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollcall.broker.cluster import Now
+from rollcall.broker.node_view import Now
 from rollcall.lcd_display import overview as overview_page
 from rollcall.lcd_display.charset import LOST
 from rollcall.lcd_display.hd44780 import SIZES
