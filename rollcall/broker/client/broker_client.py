@@ -10,7 +10,6 @@ paho queues while offline is sent after the birth, and old state would overwrite
 
 import logging
 import queue
-import random
 import sys
 import threading
 import time
@@ -33,6 +32,7 @@ from rollcall.broker.client.paho_setup import (
     make,
     publish_properties,
     reload_credentials,
+    spread_reconnects,
     subscribe,
     will_properties,
     without_delay,
@@ -112,7 +112,7 @@ class BrokerClient:
                 will_delay_s=self._endpoint.will_delay if self._announcement else None,
             ),
         )
-        self._spread_reconnects()
+        spread_reconnects(self._paho)
         self._paho.loop_start()
         return self
 
@@ -167,7 +167,8 @@ class BrokerClient:
         if timeout_s == 0 and not self._inbox.empty():
             return self._taken()
         self._look_after_session()
-        if self._watchdog is not None and self._has_moved():
+        # Waiting to connect is moving, too.
+        if self._watchdog is not None and (self._paho.has_turned() or self.next_attempt_s):
             self._watchdog()
         return self._taken(timeout_s)
 
@@ -244,10 +245,6 @@ class BrokerClient:
             _log.warning("the broker acknowledges nothing; connecting anew")
             cut(self._paho)
 
-    def _has_moved(self) -> bool:
-        """Say whether the network thread has moved since the last call, or waits to connect."""
-        return self._paho.has_turned() or bool(self.next_attempt_s)
-
     def _heal_status(self, item: Item) -> None:
         mine = self._announcement
         if isinstance(item, Ready):
@@ -283,10 +280,6 @@ class BrokerClient:
         paho.on_unsubscribe = guarded(self._on_unsubscribe)
         paho.on_socket_open = guarded(without_delay)
         return paho
-
-    def _spread_reconnects(self) -> None:
-        spread = random.uniform(1.0, 2.0)  # noqa: S311 - spreads load, protects no secret
-        self._paho.reconnect_delay_set(spread, 15 * spread)  # type: ignore[arg-type]
 
     def _on_pre_connect(self, paho: Client, _user: Any) -> None:
         self.attempts += 1
@@ -353,7 +346,7 @@ class BrokerClient:
             self._connected = False
             self._ready = False
         if was_connected:
-            self._spread_reconnects()
+            spread_reconnects(self._paho)
             self._inbox.put(Lost(f"connection lost: {reason}"))
         elif self._denied:
             paho.reconnect_delay_set(_REFUSED_RETRY_S, _REFUSED_RETRY_S)

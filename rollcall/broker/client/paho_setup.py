@@ -1,6 +1,7 @@
 """What paho needs to be told: credentials, properties, and how its callbacks are wrapped."""
 
 import logging
+import random
 import socket
 import struct
 from collections.abc import Callable, Sequence
@@ -150,6 +151,12 @@ def without_delay(_paho: Client, _user: Any, opened: Any) -> None:
     """Switch Nagle's algorithm off: a QoS 1 round trip takes 0.6 ms instead of 88."""
     if isinstance(opened, socket.socket) and opened.family != socket.AF_UNIX:
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def spread_reconnects(paho: Client) -> None:
+    """Let clients that lost one broker come back at different times, after 1 to 30 s."""
+    spread = random.uniform(1.0, 2.0)  # noqa: S311 - spreads load, protects no secret
+    paho.reconnect_delay_set(spread, 15 * spread)  # type: ignore[arg-type]
 
 
 def subscribe(paho: Client, subscriptions: Sequence[tuple[str, int]], *, replay: bool) -> None:
