@@ -296,7 +296,7 @@ def _say(url: str, *statements: str) -> None:
 @contextmanager
 def _writing(url: str) -> Iterator[Connection]:
     address = sqlalchemy.make_url(url).set(drivername="postgresql+psycopg")
-    engine = sqlalchemy.create_engine(address)
+    engine = sqlalchemy.create_engine(address, connect_args={"client_encoding": "utf8"})
     try:
         with engine.begin() as connection:
             yield connection

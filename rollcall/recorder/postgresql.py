@@ -39,6 +39,8 @@ _CONNECT: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
     "application_name": "rollcall recorder",
+    # A database that was made without an encoding would give bytes for text.
+    "client_encoding": "utf8",
 }
 # A member that hangs in mid-transaction must not keep the others waiting for ever.
 _SESSION: Final = (

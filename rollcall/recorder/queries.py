@@ -350,7 +350,8 @@ def _answer_at_once(connection: Any, _record: Any) -> None:
 
 def _postgresql(url: URL) -> Engine:
     options = f"-c default_transaction_read_only=on -c statement_timeout={_STATEMENT_TIMEOUT_MS}"
-    arguments: dict[str, Any] = {"options": options}
+    # A database that was made without an encoding would give bytes for text.
+    arguments: dict[str, Any] = {"options": options, "client_encoding": "utf8"}
     if "connect_timeout" not in url.query:
         arguments["connect_timeout"] = _CONNECTED_WITHIN_S
     return sqlalchemy.create_engine(

@@ -46,7 +46,11 @@ class OwnBroker:
         assert done.returncode == 0, done.stderr
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
+from rollcall.recorder import queries
 from rollcall.recorder.engine import Membership
 from rollcall.recorder.postgresql import partition_of
 from rollcall.recorder.store import Store
@@ -37,6 +38,20 @@ def test_commits_are_durable_whatever_the_server_does_by_default(url: str) -> No
     with Store(url) as store:
         shown = store.apply(lambda c: c.execute(text("SHOW synchronous_commit")).scalar_one())
     assert shown == "on"
+
+
+def test_a_database_without_an_encoding_is_used_like_any_other(
+    postgresql: PostgresqlUnderTest,
+) -> None:
+    name = "without_encoding"
+    postgresql.run(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' TEMPLATE template0")
+    url = postgresql.url(name)
+    told = report(1, NOW_MS, {}, instances={"/mnt/Küche": {"used_percent": 40}})
+    disk = message("node/pi-3/metrics/disk", told, NOW_MS)
+    with filled(url, [disk]), queries.reading(url) as engine, engine.connect() as connection:
+        found = connection.execute(text("SELECT DISTINCT instance FROM samples")).scalars().all()
+    postgresql.run(f"DROP DATABASE {name} WITH (FORCE)")
+    assert found == ["/mnt/Küche"]
 
 
 def test_days_are_made_ahead_and_none_takes_what_has_no_day(url: str) -> None:
