@@ -70,7 +70,7 @@ class OwnBroker:
         command = [sys.executable, "-m", "rollcall.console", "broker", "run"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen([*command, "--folder", str(self.folder)], stderr=log)
-        wait_until(self._answers, what="the broker")
+        wait_until(self._answers, 30, what="the broker")
 
     def stop(self) -> int:
         assert self._process is not None
