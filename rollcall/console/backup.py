@@ -4,7 +4,6 @@ import datetime as dt
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +13,7 @@ from rollcall import __version__
 from rollcall.console.archive import Manifest, pack
 from rollcall.console.broker_copy import digests, files_of
 from rollcall.console.broker_place import folder_option
+from rollcall.console.consent import confirm_replacing
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
 from rollcall.console.terminal import waiting
 from rollcall.recorder import backup as copies
@@ -38,7 +38,7 @@ def backup(options: Options, file: Path, *, yes: bool, folder: Path) -> None:
     """
     settings = options.settings()
     if file.exists() and not yes:
-        _ask(file)
+        confirm_replacing(file)
     copied = file.with_name(f"{file.name}.database")
     configuration = options.config or config.find_file(os.environ)
     try:
@@ -71,12 +71,6 @@ def backup(options: Options, file: Path, *, yes: bool, folder: Path) -> None:
     finally:
         copied.unlink(missing_ok=True)
     _say(options, file, manifest)
-
-
-def _ask(file: Path) -> None:
-    if not sys.stdin.isatty():
-        raise CommandError(f"{file} is there already", "--yes, or another FILE", _USAGE)
-    click.confirm(f"{file} is there already. Replace it?", abort=True, err=True)
 
 
 def _check_room(file: Path, size_bytes: int) -> None:

@@ -4,7 +4,6 @@ import csv
 import datetime as dt
 import gzip
 import json
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import IO, Any, Final
 
 import click
 
+from rollcall.console.consent import confirm_replacing
 from rollcall.console.moments import Moment, milliseconds
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
 from rollcall.console.parquet import parquet_rows, require_pyarrow
@@ -59,7 +59,7 @@ def export(
     """
     stem = _stem(file)
     if file.exists() and not yes:
-        _ask(file)
+        confirm_replacing(file)
     wanted = Wanted(
         0 if since is None else milliseconds(since),
         _FOREVER if until is None else milliseconds(until),
@@ -98,12 +98,6 @@ def _stem(file: Path) -> str:
             return plain.removesuffix(suffix)
     what = f"{file} is neither .csv, .jsonl nor .parquet"
     raise CommandError(what, "a FILE such as nov.csv or nov.csv.gz", _USAGE)
-
-
-def _ask(file: Path) -> None:
-    if not sys.stdin.isatty():
-        raise CommandError(f"{file} is there already", "--yes, or another FILE", _USAGE)
-    click.confirm(f"{file} is there already. Replace it?", abort=True, err=True)
 
 
 def _write_all(found: Export, file: Path, *, raw: bool) -> int:

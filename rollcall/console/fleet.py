@@ -1,7 +1,6 @@
 """`rollcall fleet`: one document for all nodes, checked, compared, put into force, taken back."""
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,7 @@ from rollcall.broker.fleet.source import Source
 from rollcall.broker.messages import Fleet
 from rollcall.console import fleet_words as says
 from rollcall.console import words
+from rollcall.console.consent import NOBODY, confirm
 from rollcall.console.fleet_apply import already_in_force, put_into_force
 from rollcall.console.fleet_catalogue import collectors, defaults
 from rollcall.console.fleet_effective import Row, rows
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rollcall.recorder.fleet_revisions import Revision
 
 _USAGE: Final = 2
+_AGAIN: Final = "again with --yes"
 
 _file = click.argument(
     "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE"
@@ -201,10 +202,11 @@ def _replace(
 
 
 def _ask(options: Options, seen: Situation) -> None:
-    """Ask whoever is there; in a script nobody is. Raises CommandError, and Abort for a no."""
-    if options.json or not sys.stdin.isatty():
-        raise CommandError("nobody is there to ask", "again with --yes", _USAGE)
-    click.confirm(f"Put it into force as revision {seen.next_revision}?", abort=True, err=True)
+    """Ask whoever is there; in a script nobody is. Raises CommandError."""
+    if options.json:
+        raise CommandError(NOBODY, _AGAIN, _USAGE)
+    question = f"Put it into force as revision {seen.next_revision}?"
+    confirm(question, unasked=NOBODY, remedy=_AGAIN)
 
 
 def _changes(options: Options, seen: Situation, found: Inspected) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """`rollcall node remove`: a node that is to be no more, and what exactly that means."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from rollcall.broker.broker_reload import reload
 from rollcall.broker.farewell import Left
 from rollcall.broker.topics import Kind
 from rollcall.console.broker_place import folder_option
+from rollcall.console.consent import NOBODY, confirm
 from rollcall.console.hub import Hub, now, require_node_name, told
 from rollcall.console.node_names import complete_nodes
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
@@ -110,11 +110,9 @@ def _remove(hub: Hub, before: Consequences) -> Consequences:
 
 
 def _ask(before: Consequences) -> None:
-    if not sys.stdin.isatty():
-        raise CommandError("nobody is there to confirm", "--yes, or --dry-run", 2)
     for line in before.lines(done=False):
         click.echo(f" {line}", err=True)
-    click.confirm(f"Remove {before.node}?", abort=True, err=True)
+    confirm(f"Remove {before.node}?", unasked=NOBODY, remedy="--yes, or --dry-run")
 
 
 def _say(options: Options, what: Consequences, *, done: bool) -> None:

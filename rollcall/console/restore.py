@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import click
 
 from rollcall.console.archive import CONFIGURATION, DATABASE, Manifest, manifest_of, unpack
 from rollcall.console.broker_place import folder_option
+from rollcall.console.consent import NOBODY, confirm
 from rollcall.console.options import EXIT_OUT_OF_REACH, CommandError, Options, shared
 from rollcall.console.restore_broker import restore_broker
 from rollcall.recorder import backup as copies
@@ -141,9 +141,8 @@ def _write_configuration(file: Path, manifest: Manifest, target: Path) -> None:
 
 
 def _ask() -> None:
-    if not sys.stdin.isatty():
-        raise CommandError("nobody is there to confirm", "--yes, or --dry-run", _USAGE)
-    click.confirm("Put it in the place of what is there?", abort=True, err=True)
+    question = "Put it in the place of what is there?"
+    confirm(question, unasked=NOBODY, remedy="--yes, or --dry-run")
 
 
 def _compare(options: Options, manifest: Manifest, present: Contents | None) -> None:

@@ -30,9 +30,12 @@ def environment(tmp_path: Path) -> Mapping[str, str]:
     }
 
 
-def on_a_terminal(arguments: list[str], environment: Mapping[str, str]) -> str:
-    """Give what a command writes to a terminal."""
+def on_a_terminal(
+    arguments: list[str], environment: Mapping[str, str], *, typed: str = "", code: int = 0
+) -> str:
+    """Give what a command writes to a terminal, at which `typed` was typed."""
     ours, theirs = pty.openpty()
+    os.write(ours, typed.encode())
     done = subprocess.run(
         [*ROLLCALL, *arguments],
         env=environment, stdout=theirs, stderr=theirs, stdin=theirs, check=False,
@@ -40,7 +43,7 @@ def on_a_terminal(arguments: list[str], environment: Mapping[str, str]) -> str:
     os.close(theirs)
     shown = os.read(ours, 65_536).decode()
     os.close(ours)
-    assert done.returncode == 0, shown
+    assert done.returncode == code, shown
     return shown
 
 
@@ -128,6 +131,16 @@ def test_an_interrupted_command_ends_with_130(
         top.send_signal(signal.SIGINT)
         _, error = top.communicate(timeout=20)
     assert (top.returncode, b"Traceback" in error) == (130, False)
+
+
+def test_a_no_is_no_interruption_and_changes_nothing(
+    environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "all.csv"
+    file.write_text("mine", "utf-8")
+    told = on_a_terminal(["export", str(file)], environment, typed="n\n", code=1)
+    assert ("Replace it?" in told, "Nothing was changed." in told) == (True, True)
+    assert file.read_text("utf-8") == "mine"
 
 
 def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:

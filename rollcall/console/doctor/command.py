@@ -10,6 +10,7 @@ from typing import Final
 import click
 from rich.console import Console
 
+from rollcall.console.consent import confirm_replacing
 from rollcall.console.doctor import journey, report, telling
 from rollcall.console.doctor.examination import Examined, examine, pasted
 from rollcall.console.doctor.findings import document, exit_code
@@ -43,7 +44,7 @@ def doctor(options: Options, *, node: str | None, file: Path | None, yes: bool) 
             raise CommandError("--node and --report do not go together", "one of them", _USAGE)
         return _follow(options, node)
     if file is not None and file.exists() and not yes:
-        _ask(file)
+        confirm_replacing(file)
     examined = examine(options, wait=_waiting)
     if file is not None:
         _write(file, options, examined)
@@ -73,12 +74,6 @@ def _write(file: Path, options: Options, examined: Examined) -> None:
         raise CommandError(f"{file} cannot be written: {error.strerror}", "another FILE") from error
     found = len([one for one in examined.findings if one.verdict != "ok"])
     click.echo(f"Wrote {file}: {found} findings. Read it before you send it.", err=True)
-
-
-def _ask(file: Path) -> None:
-    if not sys.stdin.isatty():
-        raise CommandError(f"{file} is there already", "--yes, or another FILE", _USAGE)
-    click.confirm(f"{file} is there already. Replace it?", abort=True, err=True)
 
 
 def _waiting(text: str) -> contextlib.AbstractContextManager[object]:
