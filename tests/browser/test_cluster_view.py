@@ -138,7 +138,7 @@ def test_a_lost_broker_is_said_and_its_return_too(
     broker.kill()
     banner = visitor.page.locator("[role=alert]:visible")
     banner.wait_for()
-    assert "broker is out of reach" in banner.inner_text()
+    expect(banner).to_contain_text("broker is out of reach")
     broker.start()
     banner.wait_for(state="hidden", timeout=20_000)
 

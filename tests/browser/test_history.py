@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from playwright.sync_api import expect
 
 from rollcall.broker.messages import Online, Report, ServiceOffline, encode
 from rollcall.broker.topics import Kind, Topics
@@ -197,9 +198,8 @@ def test_one_goes_back_to_a_minute_and_returns_with_a_key(
 def test_nodes_are_compared_by_what_was_recorded(visitor: Visitor, pi_3: float) -> None:
     visitor.page.goto(f"{visitor.url}/compare?window=1h")
     row = visitor.page.locator("tbody tr").first
-    row.wait_for()
-    assert "pi-3" in row.inner_text()
-    assert "50 %" in row.inner_text()
+    expect(row).to_contain_text("pi-3")
+    expect(row).to_contain_text("50 %")
     strip = visitor.page.locator("tbody canvas").first
     assert strip.get_attribute("aria-label") == "pi-3: mean 50 %, highest 50 %"
 
@@ -266,7 +266,7 @@ def test_without_a_database_the_live_values_stay_and_the_charts_say_why(
     broker.publish(TOPICS.topic(Kind.METRICS, "pi-3", "cpu"), encode(report), retain=True)
     visitor.page.goto(f"{visitor.url}/node/pi-3")
     visitor.page.get_by_text("the database cannot be asked").first.wait_for()
-    assert "12 %" in visitor.page.inner_text("main")
+    expect(visitor.page.locator("main")).to_contain_text("12 %")
     assert all("503" in fault for fault in visitor.faults)
     visitor.faults.clear()
 
