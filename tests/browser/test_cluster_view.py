@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from playwright.sync_api import expect
+
 from rollcall.broker.messages import Alert, Info, Message, Online, Report, encode
 from rollcall.broker.topics import Kind, Topics
 from rollcall.recorder.store import Store
