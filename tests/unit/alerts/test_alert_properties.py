@@ -3,6 +3,7 @@
 from itertools import groupby
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,6 +72,7 @@ def calm_down(story: Story) -> None:
         story.pass_time(10)
 
 
+@pytest.mark.long
 @settings(max_examples=80, deadline=None)
 @given(STEPS, st.sampled_from([0, 20]), st.sampled_from(["rule", "node"]))
 def test_an_alert_is_in_one_incident_and_told_in_turns_and_in_the_end_all_is_told(

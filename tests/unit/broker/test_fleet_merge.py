@@ -210,6 +210,7 @@ def test_what_is_unset_must_be_a_key_of_a_collector(written: str) -> None:
     assert "nodes.pi-1.unset.0" in raised.value.problems[0]
 
 
+@pytest.mark.long
 def test_the_settings_of_ten_thousand_nodes_cost_ten_thousand_merges_of_their_own_layers() -> None:
     names = [f"pi-{number}" for number in range(10_000)]
     document = DOCUMENT | {

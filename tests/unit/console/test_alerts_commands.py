@@ -94,6 +94,7 @@ def test_check_gives_78_for_a_bad_file(tmp_path: Path, text: str) -> None:
     assert refused.value.code == 78
 
 
+@pytest.mark.long
 def test_try_counts_the_mails_of_a_recorded_busy_spell(configured: Path) -> None:
     found = tried("cpu_high", "--since", "1d")
     (today,) = found["tried"]
@@ -103,6 +104,7 @@ def test_try_counts_the_mails_of_a_recorded_busy_spell(configured: Path) -> None
     assert any("the broker does not answer" in remark for remark in found["remarks"])
 
 
+@pytest.mark.long
 def test_try_puts_a_new_document_beside_todays_rule(configured: Path) -> None:
     file = configured / "new.toml"
     file.write_text(
@@ -117,22 +119,26 @@ def test_try_puts_a_new_document_beside_todays_rule(configured: Path) -> None:
     ]
 
 
+@pytest.mark.long
 def test_try_replays_availability_to_a_presence_rule(configured: Path) -> None:
     (today,) = tried("node_offline", "--node", "web-1")["tried"]
     assert (today["mails"], today["fired"]) == (2, 1)
 
 
+@pytest.mark.long
 def test_try_prints_a_table_the_mails_and_how_far_data_reaches(configured: Path) -> None:
     told_ = told("alerts", "try", "cpu_high", "--since", "2h").stdout
     assert "fire (cpu_high on web-1)" in told_
     assert "Raw data reaches back over all of it." in told_
 
 
+@pytest.mark.long
 def test_try_names_the_nearest_rule(configured: Path) -> None:
     with pytest.raises(CommandError, match="cpu_high"):
         told("alerts", "try", "cpu_hi")
 
 
+@pytest.mark.long
 def test_try_without_a_database_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from rollcall.console.supervisor import Program, Supervisor
 from tests.support.waiting import wait_until
 
@@ -25,6 +27,7 @@ def alive(pid: int) -> bool:
     return True
 
 
+@pytest.mark.long
 def test_a_program_that_dies_is_said_aloud_and_started_again(tmp_path: Path) -> None:
     said: list[str] = []
     supervisor = Supervisor([[program("agent", SLEEPS, tmp_path)]], said.append)
@@ -60,6 +63,7 @@ def test_after_stop_nothing_is_left_running(tmp_path: Path) -> None:
     assert not any(alive(pid) for pid in pids)
 
 
+@pytest.mark.long
 def test_children_die_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib, time\n"

@@ -61,6 +61,7 @@ def test_no_secret_is_kept_as_it_is_and_the_files_are_their_owners_alone(tmp_pat
     assert modes == {0o600}
 
 
+@pytest.mark.long
 def test_a_password_is_known_until_it_is_taken_away_and_changing_it_ends_sessions(
     tmp_path: Path,
 ) -> None:

@@ -77,7 +77,7 @@ def assert_fills(glass: Geometry, page: Page) -> None:
     assert len(codes_of(page.lines, bank_for(page.lines, None))) == glass.columns * glass.rows
 
 
-@pytest.mark.sweep
+@pytest.mark.long
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(scene=scenes(), size=st.sampled_from(sorted(SIZES)))
 def test_every_page_fills_every_glass_whatever_the_cluster_holds(scene: Scene, size: str) -> None:
@@ -118,6 +118,7 @@ def test_what_is_not_known_is_never_shown_as_zero(size: str, count: int) -> None
         assert not re.search(r"[▁▂▃▄▅▆▇]", text), page
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", SIZES)
 def test_ten_thousand_nodes_fill_every_glass_and_a_cycle_is_a_minute(size: str) -> None:
     glass = SIZES[size]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.noise import flips, outcome_of, pulses
 
-pytestmark = pytest.mark.sweep
+pytestmark = pytest.mark.long
 
 FULL_16X2 = 139
 FULL_20X4 = 325

@@ -37,7 +37,7 @@ def test_every_phase_the_interface_can_be_in_is_recovered_from(
         assert bus.violations == [], (eight_bits, half)
 
 
-@pytest.mark.sweep
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("wanted", "places", "cleared"),
     [(["x" * 20] * 4, range(325), {False}), (OTHER, range(587), {False, True})],
@@ -154,7 +154,7 @@ def page_from(seed: bytes, geometry: Geometry) -> tuple[str, ...]:
     )
 
 
-@pytest.mark.sweep
+@pytest.mark.long
 @settings(max_examples=1000, deadline=None)
 @given(
     size=st.sampled_from(sorted(SIZES)),

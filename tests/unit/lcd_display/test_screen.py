@@ -118,6 +118,7 @@ def test_another_bank_of_glyphs_goes_before_the_whole_text_in_the_same_message()
     assert bus.text()[0][0] == "▁"
 
 
+@pytest.mark.long
 @settings(max_examples=1000, deadline=None)
 @given(old=st.binary(min_size=80, max_size=80), changed=st.binary(max_size=30))
 def test_the_difference_and_the_whole_frame_leave_the_same_in_the_memory(

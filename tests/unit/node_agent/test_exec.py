@@ -109,6 +109,7 @@ def test_a_program_that_forks_and_hangs_holds_nobody_and_leaves_nothing(tmp_path
     wait_until(lambda: not is_alive(left), 2.0)
 
 
+@pytest.mark.long
 def test_at_the_end_of_its_time_the_whole_group_is_ended(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     script = f"trap '' TERM; (trap '' TERM; sleep 60) & echo $! > {pids}; sleep 60"
