@@ -28,7 +28,7 @@ from rollcall.broker.topics import (
 from rollcall.service.settings import Settings, data_folder
 
 _ROOT: Final = Path(__file__).parent.parent
-_CODECS: Final[dict[Kind, Codec[Any]]] = {
+CODECS: Final[dict[Kind, Codec[Any]]] = {
     Kind.STATUS: messages.STATUS,
     Kind.INFO: messages.INFO,
     Kind.METRICS: messages.REPORT,
@@ -64,7 +64,7 @@ def generated() -> dict[Path, str]:
     """Give every generated file, below the project's root, with its content."""
     schemas = {
         Path("rollcall/broker/schema") / f"{kind}.json": _schema(kind, codec)
-        for kind, codec in _CODECS.items()
+        for kind, codec in CODECS.items()
     }
     topics, security = Path("docs/topics.md"), Path("docs/security.md")
     fleet = Path("docs/fleet.md")

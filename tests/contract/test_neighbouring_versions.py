@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+from docs.generate import CODECS
 from rollcall.broker import fleet, messages
 from rollcall.broker.cluster import Cluster
-from rollcall.broker.codec import Codec
 from rollcall.broker.messages import BacklogEvent
 from rollcall.broker.node_view import NodeState, Now
 from rollcall.broker.topics import Kind, Topics
@@ -22,21 +22,6 @@ TOPICS: Final = Topics()
 STORED: Final = {
     Kind.STATUS, Kind.INFO, Kind.METRICS, Kind.BACKLOG, Kind.EVENT, Kind.ALERT, Kind.FLEET,
 }  # fmt: skip
-CODECS: Final[dict[Kind, Codec[Any]]] = {
-    Kind.STATUS: messages.STATUS,
-    Kind.INFO: messages.INFO,
-    Kind.METRICS: messages.REPORT,
-    Kind.BACKLOG: messages.BACKLOG,
-    Kind.APPLIED: messages.APPLIED,
-    Kind.EVENT: messages.EVENT,
-    Kind.FLEET: messages.FLEET,
-    Kind.NODE_REPLY: messages.REPLY,
-    Kind.COMMAND: messages.COMMAND,
-    Kind.RECEIPT: messages.RECEIPT,
-    Kind.ALERT: messages.ALERT,
-    Kind.SERVICE_STATUS: messages.SERVICE_STATUS,
-    Kind.SERVICE_REPLY: messages.REPLY,
-}
 
 
 class Frozen(NamedTuple):
