@@ -88,7 +88,8 @@ _AVAILABILITY: Final = """
 SELECT node, state, reason, TIME(ts) AS time, ts, until_ts,
   SECONDS(coalesce(until_ts, NOW()) - ts) AS seconds
 FROM (SELECT p.node, c.state, c.reason, c.ts,
-    coalesce(lead(c.ts) OVER (PARTITION BY c.node_id ORDER BY c.ts),
+    coalesce((SELECT min(d.ts) FROM availability_change d
+        WHERE d.node_id = c.node_id AND d.ts > c.ts),
       CASE WHEN p.state = 'stale' THEN p.since_ts END) AS until_ts
   FROM availability_change c JOIN presence_now p ON p.node_id = c.node_id
   UNION ALL SELECT node, state, NULL, since_ts, NULL FROM presence_now WHERE state = 'stale') a"""
